@@ -1430,8 +1430,8 @@ export interface ISendOptions {
    */
   route?: string | symbol | undefined;
   /**
-   * Key of at most 512 bytes. All jobs of a key are in one partition of the stream, and `ordered` runs them in their order. It is
-   * `job.key` in the processor. Consumers of 2.x do not see it.
+   * Key of at most 512 bytes. All jobs of a key are in one partition of the stream, `ordered` runs them in their order, and
+   * `fair` shares the slots of a consumer between keys. It is `job.key` in the processor. Consumers of 2.x do not see it.
    * @default none
    */
   key?: string | null | undefined;
@@ -1845,6 +1845,24 @@ export interface IOrderOptions {
   lease?: number | null | undefined;
 }
 
+/** Options of fair dispatch. */
+export interface IFairOptions {
+  /**
+   * Maximum number of jobs of one key that run at once in this consumer, from 1 on, also if slots are free. It is the same for
+   * all partitions of the stream. Throws a RangeError below 1.
+   * @default Infinity, for `concurrency`
+   */
+  cap?: number | null | undefined;
+  /**
+   * Maximum number of entries of the stream, or of each of its partitions, that wait in this consumer for a slot, from 1 to
+   * 100000. A stream with that many is not read further until half of them have started; other streams and partitions go on. So
+   * a key is seen at once unless more entries than that are before it in its partition. They also take 16 MiB at most, and those
+   * of one more read or claim. Throws a RangeError for another number.
+   * @default four times `concurrency`, from 16 to 1024
+   */
+  waiting?: number | null | undefined;
+}
+
 /** Delay before a failed job is delivered again. Times are in ms. */
 export interface IBackoffOptions {
   /** Growth of the delay: constant, or doubled each time. */
@@ -1978,6 +1996,15 @@ export interface IProcessOptions {
    * @default false
    */
   ordered?: boolean | IOrderOptions | null | undefined;
+  /**
+   * Shares the slots of `concurrency` between the keys of `send({ key })`: a free slot goes to the key that holds the fewest, and
+   * keys with equally many take turns. Jobs of one key start in the order of their arrival. All jobs without a key have one key
+   * together. It holds within this consumer, and among the jobs that it has read: up to `waiting` of each partition wait here, so
+   * other consumers do not get them. `waiting` replaces `readAhead`: leases are renewed, and `pause()` and `stop()` act, as there.
+   * Throws a TypeError for anything but a boolean or an object.
+   * @default false
+   */
+  fair?: boolean | IFairOptions | null | undefined;
   /** Processor, called with one job, up to `concurrency` times at once. */
   processor: (job: IReceivedJob) => any;
   /**
@@ -2105,7 +2132,7 @@ export interface IConsumerStats {
   settlementFailures: number;
   /** Jobs that run now, or whose settlement Redis has not confirmed yet. Released jobs are not counted. */
   inFlight: number;
-  /** Entries that were read and wait for a slot now, see `readAhead`. */
+  /** Entries that were read and wait for a slot now, see `readAhead` and `fair`. */
   waiting: number;
   /** Slots for further jobs now. Infinity without a limit. */
   availableSlots: number;

@@ -315,6 +315,14 @@ export interface NativeEmbeddedOptions {
   loseCompletion: number
 }
 
+/** Fair dispatch by key. */
+export interface NativeFairOptions {
+  /** Maximum number of running jobs of a key. */
+  cap?: number
+  /** Maximum number of waiting entries. */
+  waiting?: number
+}
+
 /** A node. Times in ms, negative for no limit. */
 export interface NativeNodeOptions {
   /** Prefix of every key on this node, in front of the prefix of the bus. */
@@ -465,12 +473,16 @@ export interface NativeSentinelOptions {
 export interface NativeStreamOptions {
   /** The stream. */
   name: string
+  /** Name by which the user knows the stream. */
+  stream: string
   /** True for the stream of a partition. */
   isPartition: boolean
   /** Name of the partitioned stream, if the jobs of the partition are ordered by key. */
   orderedAs?: string
   /** Time of the lease of an ordered partition, in ms. */
   lease: number
+  /** Fair dispatch by key, if it is wanted. */
+  fair?: NativeFairOptions
   /** `>`, or the id in the history to start behind. */
   readFrom: string
   /** Start of a new group. */

@@ -34,6 +34,7 @@ const OPTIONS = {
   IEventStreamOptions: '`eventStream(results, options?)`',
   IBatchOptions: 'Batches',
   IOrderOptions: 'Partitions',
+  IFairOptions: 'Fair dispatch',
   IPartitionedStream: 'Partitions',
   IBackoffOptions: 'Claiming',
   IContractDefinition: '`defineStream(definition)`',

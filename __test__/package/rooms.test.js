@@ -12,8 +12,9 @@ const MOST_FILES = 20;
 /**
  * Rooms from top to bottom. A room can import from rooms of lower lines only; rooms of one line do not know each other.
  *
- * Two exceptions remain in `engine/consumer`. The turn starts the deadline timer by a function pointer of the consumer, since
- * that timer settles jobs and a settlement ends with a turn. In the same way a lease renewal leads to a turn.
+ * Three exceptions remain in `engine/consumer`. The turn starts the deadline timer by a function pointer of the consumer, since
+ * that timer settles jobs and a settlement ends with a turn. In the same way a lease renewal leads to a turn, and a turn ends
+ * a read that lacks a stream.
  */
 const LAYERS = {
   '': [['binding'], ['embedded', 'engine'], ['redis_io']],

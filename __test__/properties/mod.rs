@@ -1,6 +1,7 @@
 //! Properties of pure code, with random input. `PROPTEST_CASES` sets the number of cases of each property.
 
 mod codecs;
+mod fair_schedule;
 mod found;
 mod glob;
 #[path = "../../fuzz/promises/mod.rs"]

@@ -1,7 +1,7 @@
 //! Features of jobs and consumers that are added to a part of the scripts.
 
 use crate::random::Random;
-use crate::scenario::{Action, Arrangement, Consumer, Cut, Once, Payload, Process, Scenario, Timed};
+use crate::scenario::{Action, Arrangement, Consumer, Cut, Fair, Once, Payload, Process, Scenario, Timed};
 
 /// Adds features to the script of a seed.
 pub fn add(scenario: &mut Scenario, random: &mut Random) {
@@ -71,6 +71,28 @@ pub fn add_order(scenario: &mut Scenario, random: &mut Random) {
     }
 }
 
+/// Part of the consumers with fair dispatch, and of the jobs with a key, in percent.
+const FAIR: u64 = 70;
+const WITH_KEY: u64 = 85;
+
+/// Gives keys to jobs that have none, and fair dispatch to consumers.
+pub fn add_keys(scenario: &mut Scenario, random: &mut Random) {
+    let keys = random.within(2, 5);
+    for timed in &mut scenario.actions {
+        let Action::Send(send) = &mut timed.action else { continue };
+        // The first key has about half of the jobs.
+        let key = if random.happens(50) { 0 } else { random.below(keys) as u8 };
+        send.key = send.key.or(random.happens(WITH_KEY).then_some(key));
+    }
+    let processes = scenario.processes.iter_mut().filter(|process| process.legacy.is_none());
+    for consumer in processes.flat_map(|process| &mut process.consumers) {
+        if random.happens(FAIR) {
+            let cap = random.pick(&[None, None, Some(1), Some(2)]);
+            consumer.fair = Some(Fair { cap, waiting: random.pick(&[1, 4, 16, 100]) });
+        }
+    }
+}
+
 /// A consumer of 2.2.0 joins a group.
 fn add_legacy(scenario: &mut Scenario, random: &mut Random) {
     let consumer = Consumer {
@@ -82,6 +104,7 @@ fn add_legacy(scenario: &mut Scenario, random: &mut Random) {
         block_timeout: Some(random.pick(&[300, 5_000])),
         removes_idle: None,
         prefetches: false,
+        fair: None,
     };
     let legacy = Some(random.below(4_000));
     scenario.processes.push(Process {

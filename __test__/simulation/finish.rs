@@ -78,6 +78,7 @@ impl Running<'_> {
                 block_timeout: Some(5_000),
                 removes_idle: None,
                 prefetches: false,
+                fair: None,
             };
             let made = self.make_consumer(&program, number * 100 + group as u32 + 1, &consumer);
             program.control(&made, Control::Play);

@@ -15,6 +15,8 @@ const WITH_FEATURES: u64 = 50;
 const WITH_IDS: u64 = 30;
 /// Part of the seeds whose scripts have ordered streams, in percent.
 const WITH_ORDER: u64 = 20;
+/// Part of the seeds whose scripts have keys and fair dispatch, in percent.
+const WITH_KEYS: u64 = 25;
 
 /// Makes the script of a seed.
 pub fn generate(seed: u64) -> Scenario {
@@ -33,6 +35,10 @@ pub fn generate(seed: u64) -> Scenario {
     let random = &mut Random::new(seed, 16);
     if random.happens(WITH_ORDER) {
         features::add_order(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 17);
+    if random.happens(WITH_KEYS) {
+        features::add_keys(&mut scenario, random);
     }
     scenario
 }
@@ -157,6 +163,7 @@ fn consumer(group: usize, random: &mut Random) -> Consumer {
         block_timeout: random.pick(&[Some(5_000), Some(300), None]),
         removes_idle: random.pick(&[None, None, Some(8_000)]),
         prefetches: false,
+        fair: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::generator;
 use crate::run;
 
 /// Names of the planted faults, as in the calls of `planted` in src.
-pub const FAULTS: [&str; 50] = [
+pub const FAULTS: [&str; 51] = [
     "acknowledged before it runs",
     "buffered payload is lost",
     "cancelled send is added",
@@ -26,6 +26,7 @@ pub const FAULTS: [&str; 50] = [
     "exhausted is reported again",
     "failed job frees its key",
     "failure is acknowledged",
+    "fair slot is not counted",
     "first completion ends the wait",
     "forgotten resend",
     "found send is sent again",

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::options::bus::{BusOptions, EjectOptions, Route};
-use hfxbus::engine::options::consumer::{ConsumerOptions, OrderOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::options::consumer::{
+    ConsumerOptions, FairOptions, OrderOptions, ReadFrom, StreamOptions,
+};
 use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
 use hfxbus::redis_io::world::simulation;
@@ -222,10 +224,12 @@ impl<'a> Running<'a> {
         for stream in 0..self.scenario.streams.len() {
             made.add_stream(StreamOptions {
                 name: Scenario::stream_name(stream),
+                stream: Scenario::stream_name(stream),
                 is_partition: false,
                 order: self.scenario.streams[stream]
                     .lease
                     .map(|ms| OrderOptions { stream: Scenario::stream_name(stream), lease: time(ms) }),
+                fair: consumer.fair.map(|fair| FairOptions { cap: fair.cap, waiting: Some(fair.waiting) }),
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

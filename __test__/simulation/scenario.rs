@@ -94,6 +94,17 @@ pub struct Consumer {
     /// True if values in keys come with their jobs.
     #[serde(default)]
     pub prefetches: bool,
+    #[serde(default)]
+    pub fair: Option<Fair>,
+}
+
+/// Fair dispatch of all streams of a consumer.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Fair {
+    /// Maximum number of running jobs of a key.
+    pub cap: Option<usize>,
+    /// Maximum number of waiting entries of a stream.
+    pub waiting: usize,
 }
 
 /// An action with its time in ms.
@@ -197,7 +208,7 @@ pub struct Send {
     /// True if a success removes the value's key and writes the answer's key, with its settlement.
     #[serde(default)]
     pub changes_payload: bool,
-    /// Number of the key that orders it, in a stream with a lease.
+    /// Number of its key, which orders it in a stream with a lease.
     #[serde(default)]
     pub key: Option<u8>,
     /// Set for a send with an idempotency id.

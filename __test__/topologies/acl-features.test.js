@@ -31,6 +31,7 @@ const FEATURES = {
   'stats() of a consumer': { parts: ['stats'] },
   'consumers, with retain': { parts: ['retain'], options: { retain: 'acknowledged', retainFor: 100 } },
   'producers, with backlogLimit': { parts: ['sendOne'], options: { backlogLimit: 1000 } },
+  'consumers, with fair': { parts: ['share'] },
   [PARTITIONS]: { parts: ['partitions'] },
   'consumers, with ordered, besides claimInterval and partitions': { more: [CLAIM, PARTITIONS], parts: ['order'] },
 };

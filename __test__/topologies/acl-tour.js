@@ -17,6 +17,7 @@ const PARTS = [
   'once',
   'delays',
   'order',
+  'share',
   'end',
 ];
 
@@ -166,6 +167,25 @@ class Tour {
     await until(owns(2));
     await consumer.pause();
     await until(owns(0));
+  }
+
+  /** An entry waits for the slot, and its lease is renewed. */
+  async share() {
+    const consumer = new this.hfxbus.Consumer(this.connection, {
+      group: 'group',
+      concurrency: 1,
+      claimInterval: 0,
+      claimDeadline: LEASE,
+    });
+    consumer.on('error', (error) => this.errors.push(error));
+    const of = { stream: `${this.stream}-shared` };
+    // The lease of the second entry is due before the first job has ended.
+    const processor = () => new Promise((resolve) => setTimeout(resolve, LEASE));
+    consumer.process({ ...of, fair: { cap: 1 }, processor });
+    await consumer.play();
+    const jobs = ['a', 'b'].map((key) => this.finish(this.job(`of ${key}`), { ...of, key }));
+    await Promise.all(jobs);
+    await consumer.pause();
   }
 
   /** The second send of an id writes nothing. */

@@ -237,6 +237,8 @@ export function consumers(): Consumer {
     .process({ stream: 's', processor })
     .process({ stream: 's', batch: { size: 5 }, processor: (jobs) => jobs.map((job) => job.id.length) })
     .process({ stream: 's', batch: null, processor: (job) => job.id.length })
+    .process({ stream: 's', fair: true, processor: (job) => job.id.length })
+    .process({ stream: 's', partitions: 4, fair: { cap: 3, waiting: 100 }, processor: (job) => job.id.length })
     .process({
       stream: 's',
       processor: (job) => job.id,

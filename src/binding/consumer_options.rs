@@ -3,7 +3,7 @@
 use napi_derive::napi;
 
 use crate::engine::options::bus::Route;
-use crate::engine::options::consumer::{ConsumerOptions, OrderOptions, ReadFrom, StreamOptions};
+use crate::engine::options::consumer::{ConsumerOptions, FairOptions, OrderOptions, ReadFrom, StreamOptions};
 use crate::engine::options::retry_policy::{Growth, RetryPolicy};
 
 use super::batch::{LONGEST, duration};
@@ -54,17 +54,30 @@ pub struct NativeRetryPolicy {
     pub jitter: f64,
 }
 
+/// Fair dispatch by key.
+#[napi(object)]
+pub struct NativeFairOptions {
+    /// Maximum number of running jobs of a key.
+    pub cap: Option<f64>,
+    /// Maximum number of waiting entries.
+    pub waiting: Option<f64>,
+}
+
 /// A stream of a consumer.
 #[napi(object)]
 pub struct NativeStreamOptions {
     /// The stream.
     pub name: String,
+    /// Name by which the user knows the stream.
+    pub stream: String,
     /// True for the stream of a partition.
     pub is_partition: bool,
     /// Name of the partitioned stream, if the jobs of the partition are ordered by key.
     pub ordered_as: Option<String>,
     /// Time of the lease of an ordered partition, in ms.
     pub lease: f64,
+    /// Fair dispatch by key, if it is wanted.
+    pub fair: Option<NativeFairOptions>,
     /// `>`, or the id in the history to start behind.
     pub read_from: String,
     /// Start of a new group.
@@ -135,10 +148,15 @@ impl NativeStreamOptions {
     pub fn into_engine(self) -> StreamOptions {
         StreamOptions {
             name: self.name,
+            stream: self.stream,
             is_partition: self.is_partition,
             order: self
                 .ordered_as
                 .map(|stream| OrderOptions { stream, lease: duration(self.lease).unwrap_or(LONGEST) }),
+            fair: self.fair.map(|fair| FairOptions {
+                cap: fair.cap.map(|cap| cap as usize),
+                waiting: fair.waiting.map(|most| most as usize),
+            }),
             read_from: match self.read_from.as_str() {
                 ">" => ReadFrom::New,
                 id => ReadFrom::History(id.to_owned()),

@@ -101,7 +101,7 @@ impl Consumer {
         ConsumerStats {
             counts: state.counts,
             in_flight: state.jobs.in_flight(),
-            waiting: state.buffered.len(),
+            waiting: state.buffered_count(),
             free: (concurrency != u32::MAX).then(|| state.free(concurrency)),
             own,
             shared: self.node_set.totals(),

@@ -162,9 +162,11 @@ impl TestBus {
             let name = (*name).to_owned();
             let prefetch = Default::default();
             consumer.add_stream(StreamOptions {
+                stream: name.clone(),
                 name,
                 is_partition: false,
                 order: None,
+                fair: None,
                 read_from,
                 from_id,
                 set_id: false,

@@ -26,6 +26,12 @@ impl Summary<'_> {
             if self.is_legacy(number) {
                 continue;
             }
+            if let Some(fair) = self.fair_of(number) {
+                if *asked > fair.waiting as u64 {
+                    found.push(format!("at {at}: consumer {consumer} reads {asked} entries of {fair:?}"));
+                }
+                continue;
+            }
             let room = self.concurrency_of(number) + self.read_ahead_of(number);
             // Each stream of a Cluster can have a read of its own.
             // A partition is read by its owner only.

@@ -48,7 +48,7 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 28] = [
+    let checks: [(&'static str, Check<'a>); 29] = [
         ("delivery", Summary::delivery),
         ("delayed sends", Summary::delayed_sends),
         ("outcome", Summary::outcome),
@@ -57,6 +57,7 @@ fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violat
         ("single sends", Summary::single_sends),
         ("dead letters", Summary::dead_letters),
         ("concurrency", Summary::concurrency),
+        ("shares", Summary::shares),
         ("order", Summary::order),
         ("key order", Summary::key_order),
         ("overlap", Summary::overlap),

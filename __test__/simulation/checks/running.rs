@@ -6,6 +6,9 @@ use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
 use crate::history::{Control, End, Event, Timed};
 
+/// Key of a job: its stream, and its key there.
+type JobKey = (usize, Option<u8>);
+
 impl Summary<'_> {
     /// A consumer never runs more than `concurrency` jobs.
     pub(super) fn concurrency(&self, found: &mut Vec<String>) {
@@ -34,6 +37,33 @@ impl Summary<'_> {
         }
     }
 
+    /// A consumer never runs more jobs of a key than its cap.
+    pub(super) fn shares(&self, found: &mut Vec<String>) {
+        let keys: BTreeMap<u32, JobKey> =
+            self.scenario.sends().map(|send| (send.job, (send.stream, send.key))).collect();
+        let mut running: BTreeMap<(u32, JobKey), BTreeSet<u32>> = BTreeMap::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::Start { run, consumer, job, .. } => {
+                    let Some(cap) = self.fair_of(*consumer).and_then(|fair| fair.cap) else { continue };
+                    let Some(key) = keys.get(job) else { continue };
+                    let runs = running.entry((*consumer, *key)).or_default();
+                    runs.insert(*run);
+                    if runs.len() > cap {
+                        let (count, key) = (runs.len(), key.1);
+                        found.push(format!("at {at}: consumer {consumer} runs {count} jobs of key {key:?}"));
+                    }
+                }
+                Event::End { run, .. } => {
+                    let Some(of) = self.runs.get(run) else { continue };
+                    let Some(key) = keys.get(&of.job) else { continue };
+                    running.entry((of.consumer, *key)).or_default().remove(run);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Without faults, one consumer with `concurrency: 1` runs a stream in its order.
     pub(super) fn order(&self, found: &mut Vec<String>) {
         if !self.scenario.is_calm() {
@@ -45,7 +75,8 @@ impl Summary<'_> {
             let group = self.group_of(*consumer);
             let consumers = self.scenario.processes.iter().flat_map(|process| &process.consumers);
             let members: Vec<_> = consumers.filter(|one| one.group == group).collect();
-            if !matches!(members[..], [only] if only.concurrency == 1 && only.deadline.is_none()) {
+            if !matches!(members[..], [only] if only.concurrency == 1 && only.deadline.is_none() && only.fair.is_none())
+            {
                 continue;
             }
             let [entry] = self.entries_of(*job) else { continue };

@@ -8,7 +8,7 @@ use crate::disruptions::Disruptions;
 use crate::groups::parse_entry_id;
 use crate::history::{Control, Done, End, Event, Timed};
 use crate::run::{EndState, Outcome};
-use crate::scenario::{Action, Scenario, Send};
+use crate::scenario::{Action, Fair, Scenario, Send};
 
 /// An entry that a server has taken.
 pub(super) struct Entry {
@@ -321,6 +321,11 @@ impl<'a> Summary<'a> {
     pub(super) fn concurrency_of(&self, consumer: u32) -> usize {
         let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
         self.scenario.processes.get(process).map_or(16, |process| process.consumers[nth].concurrency as usize)
+    }
+
+    pub(super) fn fair_of(&self, consumer: u32) -> Option<Fair> {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        self.scenario.processes.get(process)?.consumers[nth].fair
     }
 
     pub(super) fn read_ahead_of(&self, consumer: u32) -> usize {

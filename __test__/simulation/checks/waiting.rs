@@ -150,7 +150,9 @@ impl Summary<'_> {
             };
             for consumer in of {
                 let runs = running.get(&consumer).map_or(0, BTreeSet::len);
-                if playing.contains(&consumer) && runs < self.concurrency_of(consumer) {
+                // A cap leaves slots free.
+                let has_cap = self.fair_of(consumer).is_some_and(|fair| fair.cap.is_some());
+                if playing.contains(&consumer) && runs < self.concurrency_of(consumer) && !has_cap {
                     since.entry(consumer).or_insert(*at);
                 } else if let Some(begin) = since.remove(&consumer) {
                     ready.entry(consumer).or_default().push((begin, *at));

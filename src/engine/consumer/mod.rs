@@ -63,6 +63,9 @@ pub struct Consumer {
     /// Starts or reads again the waiting entries of a lane after a lease renewal. A function pointer, since reads and
     /// turns start the renewal of leases.
     pub(crate) after_renewal: fn(&Self, usize),
+    /// Ends the read of a lane that lacks a stream which is read again. A function pointer, since the start of waiting entries,
+    /// so a turn, makes room for further ones.
+    pub(crate) end_lacking_read: fn(&Self, &mut ConsumerState, usize),
     /// Wakes claiming when a slot is free.
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its back-off.
@@ -112,6 +115,7 @@ impl Consumer {
             timer: Arc::default(),
             deadline_task: Self::spawn_deadline_task,
             after_renewal: Self::advance_renewed,
+            end_lacking_read: Self::end_read_if_ready,
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),

@@ -141,7 +141,7 @@ impl ConsumerState {
     /// a claim that has the slot, or for the renewal of their lease.
     pub(crate) fn unconfirmed_count(&self) -> Option<usize> {
         let reads = self.lanes.iter().filter(|lane| lane.reading).count();
-        let entries = self.claiming + self.handing_back + self.buffered.len();
+        let entries = self.claiming + self.handing_back + self.buffered_count();
         (self.jobs.running() == 0).then(|| self.jobs.in_flight() + entries + self.dead_lettering + reads)
     }
 }

@@ -92,15 +92,28 @@ pub struct OrderOptions {
     pub lease: Duration,
 }
 
+/// Fair dispatch by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FairOptions {
+    /// Maximum number of running jobs of a key. `None` is no limit.
+    pub cap: Option<usize>,
+    /// Maximum number of waiting entries of the stream, or of each partition. `None` depends on the concurrency.
+    pub waiting: Option<usize>,
+}
+
 /// Options of one stream of a consumer.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// The stream's name, without prefix.
     pub name: String,
+    /// Name by which the user knows it, without prefix: for a partition that of the partitioned stream.
+    pub stream: String,
     /// True for the stream of a partition, which is on one node, whatever the route of the consumer.
     pub is_partition: bool,
     /// Order by key, of a partition.
     pub order: Option<OrderOptions>,
+    /// Fair dispatch by key, if it is wanted.
+    pub fair: Option<FairOptions>,
     /// Beginning of the reads.
     pub read_from: ReadFrom,
     /// Position of a new group (`$`, `0` or an entry id).

@@ -9,12 +9,12 @@ const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
 const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
-const { isEntryId } = require('../redis/entry-ids.js');
 const { errorCarrier } = require('../support/error-carrier.js');
 const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
+const { streamOptions } = require('./consuming/stream-options.js');
 const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
@@ -98,20 +98,10 @@ class Consumer extends EventEmitter {
   /** Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once. */
   process(options) {
     const given = checks.object('options', options);
-    const { stream, processor, readFrom, fromId, setId, prefetch } = given;
+    const { processor } = given;
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
-    const deadline = limit(given.deadline);
-    const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline });
-    const all = {
-      name: checks.name('stream', stream),
-      isPartition: false,
-      lease: 0,
-      readFrom: position(readFrom),
-      fromId: asId('fromId', fromId) ?? '$',
-      setId: Boolean(setId),
-      deadline,
-      prefetch: checks.names('prefetch', prefetch),
-    };
+    const all = streamOptions(given);
+    const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline: all.deadline });
     const limits = limitsOf(given.results);
     const least = partitionCount(given.partitions);
     const lease = leaseTime(given.ordered, { least, claimInterval: this.#claimInterval });
@@ -465,29 +455,6 @@ function routeOf(route, group) {
     throw new Error(`Invalid route: ${text}`);
   }
   return route ?? group;
-}
-
-/** Returns the id after which to read; `>` for undelivered entries. */
-function position(readFrom) {
-  const id = asId('readFrom', readFrom) ?? '>';
-  if (id !== '>' && !isEntryId(id)) throw new RangeError("readFrom must be '>' or an entry's id");
-  return id;
-}
-
-/** Returns an id, or `undefined` without one. A number must be exact in JavaScript. */
-function asId(name, id) {
-  if (typeof id === 'number' && id > Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(`${name} must be a string: a number of 2 ** 53 or more is not exact`);
-  }
-  return checks.string(name, id);
-}
-
-/** Returns the maximum time of a run, in ms; a negative number means no limit to the engine. */
-function limit(deadline) {
-  if (deadline === undefined) return 30000;
-  if (!deadline) return -1;
-  const ms = checks.time('deadline', deadline);
-  return ms === Infinity ? -1 : ms;
 }
 
 function within(promise, bound, timeout) {

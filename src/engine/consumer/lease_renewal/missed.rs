@@ -22,7 +22,7 @@ fn is_held(state: &ConsumerState, renewal: &Renewal, id: EntryId) -> bool {
     tokens.any(|token| match token {
         Some(token) => state.jobs.running_job(token).is_some(),
         None if key.idle > 0 => state.delays(key.stream, id),
-        None => state.buffered.iter().any(|one| one.is(key.stream, id)) || state.delays(key.stream, id),
+        None => state.buffers(key.stream, id) || state.delays(key.stream, id),
     })
 }
 

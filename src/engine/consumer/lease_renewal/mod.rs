@@ -216,7 +216,7 @@ impl Consumer {
             let Some(slot) = state.jobs.job(token) else { continue };
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for waiting in state.buffered.iter() {
+        for waiting in state.buffered_entries() {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
         let mut delayed = std::mem::take(&mut state.delayed_retries);
@@ -240,7 +240,7 @@ impl Consumer {
                 state.jobs.touch(token, *at);
             }
         }
-        let of_stream = state.buffered.of_stream_mut(key.stream);
+        let of_stream = state.buffered_of_stream_mut(key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
         if !lost.is_empty() {
             // From now on only an entry that is idle at its new owner comes back.
@@ -258,8 +258,9 @@ impl Consumer {
             // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
+        let reads_ahead = state.reads_ahead();
         drop(state);
-        if self.options.read_ahead > 0 {
+        if reads_ahead {
             // Entries without a lease waited for this reply.
             (self.after_renewal)(self, lane);
         }
@@ -282,7 +283,7 @@ impl Consumer {
 
 impl ConsumerState {
     fn has_leases(&self) -> bool {
-        self.jobs.in_use() || !self.buffered.is_empty() || !self.delayed_retries.is_empty()
+        self.jobs.in_use() || self.buffered_count() > 0 || !self.delayed_retries.is_empty()
     }
 }
 

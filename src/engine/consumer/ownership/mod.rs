@@ -24,7 +24,6 @@ use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 use crate::engine::host::{Event, Failure};
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{Link, LinkState};
 
 /// Number of turns within the time of a lease.
 const TURNS_PER_LEASE: u32 = 4;
@@ -181,14 +180,7 @@ impl Consumer {
     /// Ends the read under way, which has a partition too many or too few. A read that is not sent yet ends by itself, in less
     /// than a lease.
     pub(crate) fn end_read_of(&self, state: &mut ConsumerState, at: usize) {
-        let lane = state.streams[at].lane;
-        let is_ready = |link: Arc<dyn Link>| link.state() == LinkState::Ready;
-        if !self.lane(lane).blocking.current().is_some_and(is_ready) {
-            return;
-        }
-        if state.lanes[lane].reading && !std::mem::replace(&mut state.lanes[lane].outdated, true) {
-            self.end_read(lane);
-        }
+        self.end_read_if_ready(state, state.streams[at].lane);
     }
 
     /// Returns true after a disconnect, after which a command would open a connection. Ends the task then.

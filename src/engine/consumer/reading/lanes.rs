@@ -23,6 +23,7 @@ impl Consumer {
             known.for_each(|stream| stream.change_options(options.clone()));
             state.is_ordered |= options.order.is_some();
             state.unpark_unordered();
+            state.arrange_fair(number, self.options.concurrency);
             return number;
         }
         state.is_ordered |= options.order.is_some();
@@ -36,6 +37,7 @@ impl Consumer {
             let lane = self.lane_for(&mut state, node, &key);
             state.streams.push(self.stream_on(node, lane, key, number, &options));
         }
+        state.arrange_fair(number, self.options.concurrency);
         number
     }
 

@@ -153,7 +153,8 @@ impl Consumer {
         let now = Instant::now();
         let times = (self.delivered_at(state, lane, now), now);
         self.wake_claiming(state);
-        batch.free = state.startable(self.options.concurrency);
+        // With fair dispatch all entries wait for the choice among their keys.
+        batch.free = if state.fair.is_some() { 0 } else { state.startable(self.options.concurrency) };
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {

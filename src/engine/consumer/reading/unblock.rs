@@ -1,10 +1,11 @@
 //! End of a blocking read by CLIENT UNBLOCK from the shared connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::redis_io::link::LinkState;
+use crate::redis_io::link::{Link, LinkState};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
@@ -26,6 +27,17 @@ impl Consumer {
             }
         }
         self.step();
+    }
+
+    /// Ends the read under way, which lacks a stream or has one too many. One that is not sent yet ends by itself.
+    pub(crate) fn end_read_if_ready(&self, state: &mut ConsumerState, lane: usize) {
+        let is_ready = |link: Arc<dyn Link>| link.state() == LinkState::Ready;
+        if !self.lane(lane).blocking.current().is_some_and(is_ready) {
+            return;
+        }
+        if state.lanes[lane].reading && !std::mem::replace(&mut state.lanes[lane].outdated, true) {
+            self.end_read(lane);
+        }
     }
 
     /// Ends the read under way without losing entries: CLIENT UNBLOCK goes over the shared connection, and the reply

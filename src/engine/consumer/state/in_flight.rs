@@ -17,6 +17,7 @@ use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
+use crate::engine::consumer::state::fair_dispatch::schedule::KeyNumber;
 use crate::engine::consumer::state::job_slot::{JobSlot, SlotState};
 use crate::engine::host::job_token::JobToken;
 
@@ -65,6 +66,8 @@ pub struct JobsInFlight {
     free: Vec<usize>,
     running: usize,
     in_flight: usize,
+    /// Keys of fair dispatch that hold a slot less.
+    freed_keys: Vec<KeyNumber>,
 }
 
 impl JobsInFlight {
@@ -127,6 +130,7 @@ impl JobsInFlight {
             return false;
         }
         slot.released = true;
+        self.freed_keys.extend(slot.fair_key.take());
         self.running -= 1;
         self.in_flight -= 1;
         true
@@ -140,6 +144,7 @@ impl JobsInFlight {
             return false;
         };
         slot.state = SlotState::Settling;
+        self.freed_keys.extend(slot.fair_key.take());
         let deadline = slot.deadline.take();
         if planted("deadline keeps the slot") && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return true;
@@ -225,6 +230,24 @@ impl JobsInFlight {
             self.settle(token);
             self.retire(token);
         }
+    }
+
+    /// Notes the key that holds the slot of a running job.
+    pub fn set_key(&mut self, token: JobToken, key: Option<KeyNumber>) {
+        if let Some(slot) = self.slots.get_mut(token.index()) {
+            slot.fair_key = key;
+        }
+    }
+
+    /// Sets the keys of all jobs that hold a slot.
+    pub fn assign_keys(&mut self, mut key: impl FnMut(&JobSlot) -> Option<KeyNumber>) {
+        let running = self.slots.iter_mut().filter(|slot| slot.state == SlotState::Running && !slot.released);
+        running.for_each(|slot| slot.fair_key = key(slot));
+    }
+
+    /// Takes the keys that hold a slot less since the last call, once for each slot.
+    pub fn take_freed_keys(&mut self) -> impl Iterator<Item = KeyNumber> {
+        self.freed_keys.drain(..)
     }
 
     fn running_slots(&self) -> impl Iterator<Item = (usize, &JobSlot)> {

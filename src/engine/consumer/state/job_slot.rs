@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 
+use crate::engine::consumer::state::fair_dispatch::schedule::KeyNumber;
 use crate::engine::host::job_token::JobToken;
 
 /// State of a slot.
@@ -47,6 +48,8 @@ pub struct JobSlot {
     pub headers: Option<Box<str>>,
     /// Payload that the entry carries.
     pub carried: Option<Arc<CarriedPayload>>,
+    /// Key that holds the slot, with fair dispatch.
+    pub(super) fair_key: Option<KeyNumber>,
 }
 
 impl JobSlot {
@@ -67,6 +70,7 @@ impl JobSlot {
             is_sharded: false,
             headers: None,
             carried: None,
+            fair_key: None,
         }
     }
 

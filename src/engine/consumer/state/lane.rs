@@ -16,6 +16,8 @@ pub struct LaneState {
     pub asked: usize,
     /// True if the read under way lacks a stream, or entries of the history, that must be read.
     pub outdated: bool,
+    /// True if it leaves out a stream whose look-ahead is full.
+    pub leaves_out: bool,
     /// True while the next read waits for a back-off or a new group.
     pub recovering: bool,
     /// True while a task creates its groups, since its node did not answer in time.

@@ -10,6 +10,7 @@ pub mod buffer;
 pub mod claim_backlog;
 pub mod clock_skew;
 pub mod counts;
+pub mod fair_dispatch;
 pub mod group_position;
 pub mod in_flight;
 pub mod job_slot;
@@ -39,6 +40,7 @@ use crate::redis_io::world::fault::planted;
 use crate::engine::consumer::state::buffer::EntryBuffer;
 use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
 use crate::engine::consumer::state::counts::Counts;
+use crate::engine::consumer::state::fair_dispatch::dispatch::FairDispatch;
 use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::retry_queue::RetryQueue;
@@ -93,8 +95,10 @@ pub struct ConsumerState {
     pub jobs: JobsInFlight,
     /// Counters of jobs.
     pub counts: Counts,
-    /// Buffered entries.
+    /// Buffered entries. With fair dispatch, the parked ones only.
     pub buffered: EntryBuffer,
+    /// The others, with fair dispatch.
+    pub fair: Option<Box<FairDispatch>>,
     /// Maximum number of buffered entries that reads ask for beyond the free slots.
     pub read_ahead: usize,
     /// True if a stream is ordered.
@@ -200,19 +204,8 @@ impl ConsumerState {
         self.claiming == 0
             && self.handing_back == 0
             && self.dead_lettering == 0
-            && self.buffered.is_empty()
+            && self.buffered_count() == 0
             && self.jobs.in_flight() == 0
-    }
-
-    /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
-    pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.jobs.holds(stream, entry) || self.buffered.holds(stream, entry)
-    }
-
-    /// Returns true if this job of an entry is in flight or buffered.
-    pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
-        self.jobs.holds_job(stream, entry, job)
-            || job.is_some_and(|job| self.buffered.holds_job(stream, entry, job))
     }
 
     /// Notes that the jobs of entries end. A read of a history that is under way can still have the entries.
@@ -300,8 +293,10 @@ pub(crate) mod tests {
     fn stream(active: bool) -> StreamState {
         let options = StreamOptions {
             name: "s".to_owned(),
+            stream: "s".to_owned(),
             is_partition: false,
             order: None,
+            fair: None,
             read_from: ReadFrom::New,
             from_id: "$".to_owned(),
             set_id: false,

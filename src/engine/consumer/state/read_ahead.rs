@@ -1,4 +1,4 @@
-//! Entries that are read ahead: their number, their start, and their return to the group. Pure.
+//! Buffered entries, and those that are read ahead: their number, their start, and their return to the group. Pure.
 //!
 //! Each lane reads ahead for its own part of the limit, and reads again once at most half of that part waits. So one
 //! read brings several entries, and a busy lane takes nothing from the others.
@@ -8,10 +8,59 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::redis_io::streams::entry::EntryId;
+
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 
 impl ConsumerState {
+    /// Number of buffered entries.
+    pub fn buffered_count(&self) -> usize {
+        self.buffered.len() + self.fair.as_ref().map_or(0, |fair| fair.schedule.waiting())
+    }
+
+    /// Returns true if an entry waits for a slot only.
+    pub fn has_waiting(&self) -> bool {
+        self.buffered.waiting() > 0 || self.fair.as_ref().is_some_and(|fair| fair.schedule.waiting() > 0)
+    }
+
+    /// All buffered entries, those of a key in their order.
+    pub fn buffered_entries(&self) -> impl Iterator<Item = &BufferedEntry> {
+        self.buffered.iter().chain(self.scheduled())
+    }
+
+    /// Buffered entries of a stream, for changes of them.
+    pub fn buffered_of_stream_mut(&mut self, stream: u32) -> impl Iterator<Item = &mut BufferedEntry> {
+        let fair = self.fair.iter_mut().flat_map(|fair| fair.schedule.entries_mut());
+        self.buffered.of_stream_mut(stream).chain(fair.filter(move |one| one.stream == stream))
+    }
+
+    /// Returns true if an entry is buffered.
+    pub fn buffers(&self, stream: u32, entry: EntryId) -> bool {
+        self.buffered.holds(stream, entry) || self.fair.as_ref().is_some_and(|fair| fair.holds(stream, entry))
+    }
+
+    /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
+    pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
+        self.jobs.holds(stream, entry) || self.buffers(stream, entry)
+    }
+
+    /// Returns true if this job of an entry is in flight or buffered.
+    pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
+        let is_it = |one: &BufferedEntry| one.is(stream, entry) && job == Some(one.job.as_bytes());
+        self.jobs.holds_job(stream, entry, job)
+            || job.is_some_and(|job| self.buffered.holds_job(stream, entry, job))
+            || self
+                .fair
+                .as_ref()
+                .is_some_and(|fair| fair.holds(stream, entry) && fair.schedule.entries().any(is_it))
+    }
+
+    /// Returns true if entries are read beyond the free slots.
+    pub fn reads_ahead(&self) -> bool {
+        self.read_ahead > 0 || self.fair.is_some()
+    }
+
     /// Number of buffered entries of the reads of a lane that wait for a slot only.
     pub fn waiting(&self, lane: usize) -> usize {
         let read = self.buffered.of_reads();
@@ -32,6 +81,9 @@ impl ConsumerState {
     /// Takes the buffered entry that starts next. While entries are read ahead, one without a renewal within `lease`
     /// stays until the next renewal shows its owner.
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
+        if self.fair.is_some() {
+            return self.take_fair(now, lease);
+        }
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
         let (streams, is_checked) = (&self.streams, self.read_ahead > 0);
         self.buffered.take(|one| (!is_checked || is_held(one)) && streams[one.stream as usize].can_start(now))
@@ -40,7 +92,7 @@ impl ConsumerState {
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
     /// pending for it.
     pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
-        let left = self.buffered.leave(is_left);
+        let left = self.leave_buffer(is_left);
         if self.is_ordered {
             self.count_parked();
         }
@@ -59,7 +111,6 @@ mod tests {
     use crate::engine::consumer::state::lane::LaneState;
     use crate::engine::consumer::state::stream::StreamState;
     use crate::engine::consumer::state::tests::playing;
-    use crate::redis_io::streams::entry::EntryId;
 
     fn delivery(stream: u32, time: u64, at: Instant) -> Delivery<'static> {
         let entry = EntryId { time, sequence: 0 };

@@ -36,6 +36,9 @@ impl ConsumerState {
         if self.phase != Phase::Playing || reading || recovering || self.handing_back > 0 {
             return None;
         }
+        if self.fair.is_some() {
+            return self.next_fair_count(lane, MAX_READ_SIZE);
+        }
         let streams = self.active_streams(lane).count();
         let waiting = self.waiting(lane);
         let free = if waiting == 0 { self.startable(concurrency) } else { 0 };

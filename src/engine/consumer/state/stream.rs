@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
+use crate::engine::consumer::state::fair_dispatch::look_ahead::LookAhead;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
@@ -70,6 +71,8 @@ pub struct StreamState {
     pub is_prepared: bool,
     /// Ownership, if its jobs are ordered.
     pub ownership: Option<Ownership>,
+    /// Limit of its waiting entries, in a consumer with fair dispatch.
+    pub look_ahead: Option<LookAhead>,
     /// Start of the next read.
     pub position: Position,
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
@@ -136,6 +139,7 @@ impl StreamState {
             active: false,
             is_prepared: false,
             ownership: Ownership::of(&options),
+            look_ahead: None,
             position: Self::first_position(&options),
             handed_back: None,
             unstarted: HashSet::default(),
@@ -173,7 +177,9 @@ impl StreamState {
 
     /// Returns true if the next read of its lane has the stream.
     pub fn is_read(&self) -> bool {
-        self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+        self.active
+            && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+            && self.look_ahead.as_ref().is_none_or(LookAhead::can_read)
     }
 
     /// Returns true if jobs of the stream can begin: it is not ordered, or this consumer owns it.
@@ -184,7 +190,9 @@ impl StreamState {
     /// Returns true if idle entries of the stream can be claimed, with a takeover those before
     /// [`Ownership::takeover_front`].
     pub fn is_claimed(&self) -> bool {
-        self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(Instant::now()))
+        self.active
+            && self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(Instant::now()))
+            && self.look_ahead.as_ref().is_none_or(LookAhead::can_claim)
     }
 
     /// Position as an argument of XREADGROUP.

@@ -50,9 +50,9 @@ impl Consumer {
     /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them.
     pub(crate) fn hand_back_waiting(&self, state: &mut ConsumerState) {
         let is_due = state.phase == Phase::Pausing
-            && self.options.read_ahead > 0
+            && state.reads_ahead()
             && self.options.claim_interval.is_some()
-            && !state.buffered.is_empty();
+            && state.buffered_count() > 0;
         if !is_due {
             return;
         }

@@ -38,7 +38,7 @@ impl Consumer {
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
-    /// for another one of its key, or for the lease of its partition, is buffered.
+    /// for another one of its key, or for the lease of its partition, is buffered, and so is each one with fair dispatch.
     pub(crate) fn start_claimed(
         &self,
         state: &mut ConsumerState,
@@ -46,7 +46,7 @@ impl Consumer {
         now: Instant,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        if !is_parked && state.can_start(delivery.stream, now) {
+        if !is_parked && state.fair.is_none() && state.can_start(delivery.stream, now) {
             return Some(start(state, delivery, now));
         }
         state.buffer(BufferedEntry::new(delivery), is_parked);
@@ -84,10 +84,8 @@ impl Consumer {
     /// Starts buffered entries in free slots.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
         state.has_unparked = false;
-        let free = match state.buffered.waiting() {
-            0 => 0,
-            _ => state.startable(self.options.concurrency),
-        };
+        state.update_shares();
+        let free = if state.has_waiting() { state.startable(self.options.concurrency) } else { 0 };
         if free == 0 {
             return;
         }
@@ -99,7 +97,11 @@ impl Consumer {
             if next.is_uncounted {
                 uncounted.entry((next.stream, next.deliveries)).or_default().push(next.entry);
             }
-            started.push((next.stream, start(state, next.delivery(), now)));
+            let token = start(state, next.delivery(), now);
+            if next.fair_key.is_some() {
+                state.jobs.set_key(token, next.fair_key);
+            }
+            started.push((next.stream, token));
         }
         if started.is_empty() {
             return;

@@ -32,6 +32,10 @@ impl Consumer {
         }
         self.hand_back_waiting(state);
         self.start_buffered(state);
+        state.note_full();
+        for lane in state.take_lacking() {
+            (self.end_lacking_read)(self, state, lane);
+        }
         self.start_leasing(state);
         self.notify_slot_free(state);
         self.arm_reads(state)

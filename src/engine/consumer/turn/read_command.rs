@@ -13,6 +13,9 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 
+/// Maximum time of a read that leaves out a stream with a full look-ahead, for servers that do not end a read on request.
+const LONGEST_READ_WITHOUT_A_STREAM: Duration = Duration::from_secs(1);
+
 /// ReplyTag of a CLIENT ID.
 pub(crate) const CLIENT_ID: u8 = 0;
 /// The ticket of a read.
@@ -36,6 +39,7 @@ impl Consumer {
         let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         of_lane.for_each(StreamState::reread_handed_back);
         let mut longest = Duration::MAX;
+        let leaves_out = state.leaves_out(lane);
         let of_read = state.active_streams(lane).map(|stream| {
             longest = stream.ownership.as_ref().map_or(longest, |of| of.longest_read().min(longest));
             (stream.key.as_str(), stream.position_text())
@@ -44,6 +48,7 @@ impl Consumer {
         if active.is_empty() {
             return None;
         }
+        let longest = if leaves_out { longest.min(LONGEST_READ_WITHOUT_A_STREAM) } else { longest };
         let mut commands = Commands::default();
         let session = self.lanes()[lane].blocking.session();
         if state.lanes[lane].client_id_asked != Some(session) {
@@ -76,6 +81,7 @@ impl Consumer {
         lane.read_sent = Some(Instant::now());
         lane.reads_history = history;
         lane.asked = asked;
+        lane.leaves_out = leaves_out;
         lane.outdated = false;
         Some(commands)
     }

@@ -8,6 +8,7 @@ use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
+use crate::engine::consumer::state::fair_dispatch::schedule::KeyNumber;
 use crate::engine::consumer::state::in_flight::Delivery;
 
 /// Entry that was read without a free slot. Each stream of a read can return one at least, and so can each node of
@@ -36,6 +37,8 @@ pub struct BufferedEntry {
     pub is_uncounted: bool,
     /// Start of the current idle time.
     pub touched: Instant,
+    /// Key whose slot it takes, once it starts by fair dispatch.
+    pub fair_key: Option<KeyNumber>,
 }
 
 impl BufferedEntry {
@@ -53,6 +56,7 @@ impl BufferedEntry {
             deliveries: delivery.deliveries,
             is_uncounted: false,
             touched: delivery.at,
+            fair_key: None,
         }
     }
 
@@ -64,6 +68,13 @@ impl BufferedEntry {
     /// Returns the key that orders it.
     pub fn order_key(&self) -> Option<&str> {
         self.carried.as_ref()?.order_key.as_deref()
+    }
+
+    /// Size in memory, in bytes.
+    pub fn size(&self) -> usize {
+        let carried = self.carried.as_ref().map_or(0, |carried| carried.size());
+        let headers = self.headers.as_ref().map_or(0, |headers| headers.len());
+        size_of::<Self>() + self.producer.len() + self.job.len() + headers + carried
     }
 
     /// Returns the buffered delivery.

@@ -116,6 +116,11 @@ impl EntryBuffer {
         None
     }
 
+    /// Takes an entry that waits for a slot elsewhere from now on, and is counted until [`EntryBuffer::forget`].
+    pub fn pass_on(&mut self) -> Option<BufferedEntry> {
+        self.read.pop_front().or_else(|| self.taken.pop_front())
+    }
+
     /// All entries; the parked ones last.
     pub fn iter(&self) -> impl Iterator<Item = &BufferedEntry> {
         let parked = self.partitions.values().flat_map(PartitionEntries::iter);
@@ -163,7 +168,7 @@ impl EntryBuffer {
     }
 
     /// Counts an entry out that waited for a slot.
-    fn forget(&mut self, one: &BufferedEntry) {
+    pub fn forget(&mut self, one: &BufferedEntry) {
         if one.is_uncounted
             && let Some(partition) = self.partitions.get_mut(&one.stream)
         {

@@ -56,19 +56,22 @@ impl ConsumerState {
     /// Buffers an entry behind the others. A parked one waits for another entry of its key.
     pub fn buffer(&mut self, one: BufferedEntry, is_parked: bool) {
         if !is_parked {
-            return self.buffered.push(one);
+            self.buffered.push(one);
+            return self.schedule_waiting();
         }
         let stream = one.stream;
         self.buffered.park(one);
         if let Some(ownership) = &mut self.streams[stream as usize].ownership {
             ownership.parked = self.buffered.parked_of(stream);
         }
+        self.schedule_waiting();
     }
 
     /// Lets the parked entries of streams start that have no order any more.
     pub fn unpark_unordered(&mut self) {
         let streams = &self.streams;
         self.buffered.unpark_all(|stream| streams[stream as usize].ownership.is_none());
+        self.schedule_waiting();
         self.count_parked();
     }
 
@@ -105,7 +108,7 @@ impl ConsumerState {
 
     /// Entries that have the turn of a key, wait for their retry and keep other entries parked. `most` limits their number.
     pub fn waiting_turns(&self, most: usize) -> Vec<(usize, EntryId)> {
-        let startable = self.buffered.startable().map(|one| (one.stream, one.entry));
+        let startable = self.buffered.startable().chain(self.scheduled()).map(|one| (one.stream, one.entry));
         let held: HashSet<(u32, EntryId)> = startable.chain(self.jobs.entries()).collect();
         let mut waiting = Vec::new();
         for at in self.ordered() {
@@ -131,6 +134,7 @@ impl ConsumerState {
             }
             None => drop(ownership.busy.remove(key)),
         }
+        self.schedule_waiting();
     }
 
     /// Takes over a partition. Its jobs that still run here have their turn.
@@ -157,7 +161,7 @@ impl ConsumerState {
         }
         let left = stream as u32;
         self.delayed_retries.retain(|one| one.stream != left);
-        let left = self.buffered.leave(|one| one.stream == left);
+        let left = self.leave_buffer(|one| one.stream == left);
         self.count_parked();
         left
     }

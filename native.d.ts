@@ -256,6 +256,8 @@ export interface NativeConsumerStats {
   waiting: number
   /** Free slots, infinite without a limit. */
   availableSlots: number
+  /** Time until a rate limit without permits has some again, in ms. */
+  limitedFor: number
   /** Traffic of its reader connections. */
   own: NativeTraffic
   /** Traffic of the shared connections of its bus. */
@@ -370,6 +372,18 @@ export interface NativeProducerStats {
   shared: NativeTraffic
 }
 
+/** Rate limit of a group. */
+export interface NativeRateLimit {
+  /** Name of the stream, without those of its partitions. */
+  stream: string
+  /** Maximum number of starts in a window. */
+  max: number
+  /** Time of a window, in ms. */
+  interval: number
+  /** True for a budget of each key. */
+  byKey: boolean
+}
+
 /** Back-off before the next delivery of a rejected job. Times in ms. */
 export interface NativeRetryPolicy {
   /** Doubles the delay with each delivery. */
@@ -420,6 +434,8 @@ export interface NativeStreamOptions {
   orderedAs?: string
   /** Time of the lease of an ordered partition, in ms. */
   lease: number
+  /** Rate limit of the group. */
+  limit?: NativeRateLimit
   /** `>`, or the id in the history to start behind. */
   readFrom: string
   /** Start of a new group. */

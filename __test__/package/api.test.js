@@ -30,6 +30,7 @@ const OPTIONS = {
   IProcessOptions: '`consumer.process(options)`',
   IBatchOptions: 'Batches',
   IOrderOptions: 'Partitions',
+  IRateLimitOptions: 'Rate limits',
   IPartitionedStream: 'Partitions',
   IBackoffOptions: 'Claiming',
   IContractDefinition: '`defineStream(definition)`',

@@ -224,6 +224,7 @@ impl<'a> Running<'a> {
                 name: Scenario::stream_name(stream),
                 is_partition: false,
                 order: None,
+                limit: None,
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

@@ -117,7 +117,7 @@ class Tour {
     assert.ok(await letters.drop(await arrived()));
   }
 
-  /** An owner of ordered partitions takes, renews and releases them. */
+  /** An owner of ordered partitions takes, renews and releases them, and its jobs have a rate limit. */
   async order() {
     const consumer = new this.hfxbus.Consumer(this.connection, {
       group: 'group',
@@ -129,7 +129,8 @@ class Tour {
     consumer.on('assigned', ({ partition }) => owned.add(partition));
     consumer.on('revoked', ({ partition }) => owned.delete(partition));
     const of = { stream: `${this.stream}-parts`, partitions: 2 };
-    consumer.process({ ...of, ordered: { lease: LEASE }, processor: () => {} });
+    const limit = { max: 100, interval: 1000 };
+    consumer.process({ ...of, limit, ordered: { lease: LEASE }, processor: () => {} });
     await consumer.play();
     const owns = (count) => () => {
       this.#goOn();

@@ -20,6 +20,9 @@
 //! Version 2 does not know `{p}:prt:{stream}` either, the counts of a stream's partitions. Nor does it know the ownership of
 //! ordered partitions: `{p}:mem:{stream}:{group}`, the consumers that live, `{p}:own:{partition}:{group}`, the owner, and
 //! `{p}:fen:{partition}:{group}`, the last fencing number. The last two have the hash tag of the partition.
+//!
+//! Version 2 does not know `{p}:lim:{stream}:{group}` and `{p}:lmk:{stream}:{group}:{key}`, the permits that were requested in
+//! the current window of a rate limit.
 
 use crate::redis_io::key_slot::{hash_tag, slot_of};
 
@@ -89,6 +92,16 @@ impl Keys {
     /// The key of the last fencing number of a partition for `group`.
     pub fn fence(&self, partition: &str, group: &str) -> String {
         format!("{}fen:{partition}:{group}", self.ownership)
+    }
+
+    /// The key of the permits of a rate limit of `group`.
+    pub fn limit(&self, stream: &str, group: &str) -> String {
+        format!("{}lim:{stream}:{group}", self.ownership)
+    }
+
+    /// The same of one key of the jobs.
+    pub fn key_limit(&self, stream: &str, group: &str, key: &str) -> String {
+        format!("{}lmk:{stream}:{group}:{key}", self.ownership)
     }
 
     /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.

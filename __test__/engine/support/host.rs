@@ -165,6 +165,7 @@ impl TestBus {
                 name,
                 is_partition: false,
                 order: None,
+                limit: None,
                 read_from,
                 from_id,
                 set_id: false,

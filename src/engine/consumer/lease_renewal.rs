@@ -203,8 +203,10 @@ impl Consumer {
             // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
+        let waits_for_renewals = self.options.read_ahead > 0 || !state.limits.is_empty();
+        state.limits.is_due |= !state.limits.is_empty();
         drop(state);
-        if self.options.read_ahead > 0 {
+        if waits_for_renewals {
             // Entries without a lease waited for this reply.
             (self.after_renewal)(self, lane);
         }

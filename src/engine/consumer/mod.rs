@@ -66,6 +66,8 @@ pub struct Consumer {
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its back-off.
     pub(crate) claim_wakeup: Arc<Notify>,
+    /// Wakes the task that waits for the next window of a rate limit.
+    pub(crate) limit_wakeup: Arc<Notify>,
     /// Wakes the task that owns partitions.
     pub(crate) ownership_wakeup: Arc<Notify>,
     /// Held during a turn of that task.
@@ -109,6 +111,7 @@ impl Consumer {
             after_renewal: Self::advance_renewed,
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
+            limit_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
             ownership_turn: TurnMutex::default(),
             ended: Arc::default(),

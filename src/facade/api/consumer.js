@@ -25,6 +25,7 @@ const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { claimOptions } = require('../options/claim-options.js');
+const { limitOptions } = require('../options/limit-options.js');
 const { Run } = require('./job-run.js');
 const { consumerStats } = require('./stats.js');
 
@@ -98,8 +99,10 @@ class Consumer extends EventEmitter {
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
     const deadline = limit(given.deadline);
     const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline });
+    const name = checks.name('stream', stream);
     const all = {
-      name: checks.name('stream', stream),
+      name,
+      limit: limitOptions(given.limit, { stream: name, claimInterval: this.#claimInterval }),
       isPartition: false,
       lease: 0,
       readFrom: position(readFrom),

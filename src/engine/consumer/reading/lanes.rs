@@ -23,6 +23,10 @@ impl Consumer {
             known.for_each(|stream| stream.change_options(options.clone()));
             state.is_ordered |= options.order.is_some();
             state.unpark_unordered();
+            let is_of = |at: &usize| state.streams[*at].number == number;
+            for at in (0..state.streams.len()).filter(is_of).collect::<Vec<_>>() {
+                state.limit_stream(at);
+            }
             return number;
         }
         state.is_ordered |= options.order.is_some();
@@ -35,6 +39,8 @@ impl Consumer {
             let key = self.node_set.nodes()[node].keys().stream(&options.name);
             let lane = self.lane_for(&mut state, node, &key);
             state.streams.push(self.stream_on(node, lane, key, number, &options));
+            let at = state.streams.len() - 1;
+            state.limit_stream(at);
         }
         number
     }

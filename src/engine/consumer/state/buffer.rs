@@ -38,6 +38,8 @@ pub struct BufferedEntry {
     pub touched: Instant,
     /// True if it waits for another entry of its key.
     pub is_parked: bool,
+    /// True if it starts with a permit of a rate limit only.
+    pub is_limited: bool,
 }
 
 impl BufferedEntry {
@@ -56,7 +58,13 @@ impl BufferedEntry {
             is_uncounted: false,
             touched: delivery.at,
             is_parked: false,
+            is_limited: false,
         }
+    }
+
+    /// Returns true if it waits for more than a slot.
+    pub fn is_held(&self) -> bool {
+        self.is_parked || self.is_limited
     }
 
     /// Returns true if it holds this entry.

@@ -15,6 +15,7 @@ pub mod in_flight;
 pub mod job_slot;
 pub mod lane;
 pub mod last_entry;
+pub mod limits;
 pub mod ownership;
 pub mod payload_changes;
 pub mod read_ahead;
@@ -41,6 +42,7 @@ use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
+use crate::engine::consumer::state::limits::Limits;
 use crate::engine::consumer::state::retry_queue::RetryQueue;
 use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::consumer::state::settlement_batch::SettlementBatch;
@@ -99,8 +101,10 @@ pub struct ConsumerState {
     pub read_ahead: usize,
     /// True if a stream is ordered.
     pub is_ordered: bool,
-    /// Number of buffered entries that wait for another entry of their key.
+    /// Number of buffered entries that wait for another entry of their key, or for a permit of a rate limit.
     pub parked: usize,
+    /// Rate limits of the streams.
+    pub limits: Limits,
     /// True once an entry has stopped to be parked, until it can start.
     pub has_unparked: bool,
     /// True while the task that owns partitions runs.
@@ -305,6 +309,7 @@ pub(crate) mod tests {
             name: "s".to_owned(),
             is_partition: false,
             order: None,
+            limit: None,
             read_from: ReadFrom::New,
             from_id: "$".to_owned(),
             set_id: false,

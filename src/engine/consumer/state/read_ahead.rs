@@ -18,7 +18,7 @@ impl ConsumerState {
             return self.buffered.len() - self.parked;
         }
         let is_of_lane =
-            |one: &&BufferedEntry| !one.is_parked && self.streams[one.stream as usize].lane == lane;
+            |one: &&BufferedEntry| !one.is_held() && self.streams[one.stream as usize].lane == lane;
         self.buffered.iter().filter(is_of_lane).count()
     }
 
@@ -35,7 +35,7 @@ impl ConsumerState {
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
         let can_start = |one: &BufferedEntry| {
-            (self.read_ahead == 0 || is_held(one)) && !one.is_parked && self.can_start(one.stream, now)
+            (self.read_ahead == 0 || is_held(one)) && !one.is_held() && self.can_start(one.stream, now)
         };
         let at = self.buffered.iter().position(can_start)?;
         self.buffered.remove(at)
@@ -47,7 +47,7 @@ impl ConsumerState {
         let all = std::mem::take(&mut self.buffered);
         let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
         self.buffered = kept;
-        if self.is_ordered {
+        if self.is_ordered || !self.limits.is_empty() {
             self.count_parked();
         }
         for one in &left {

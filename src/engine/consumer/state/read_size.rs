@@ -43,13 +43,18 @@ impl ConsumerState {
         if streams == 0 || (free == 0 && ahead == 0) {
             return None;
         }
+        let is_limited = !self.limits.is_empty();
+        if is_limited && self.awaits_permits(lane) {
+            return None;
+        }
         let half = (concurrency as usize).div_ceil(2);
         let is_halved = concurrency as usize >= HALVING_FROM && ahead == 0;
         let most = if is_halved { free.min(half) } else { free };
         // Lanes with work get the slots; the others get their share only.
         let share = most / self.lanes.len();
         let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
-        Some((wanted.saturating_add(ahead).min(MAX_READ_SIZE) / streams).max(1))
+        let count = (wanted.saturating_add(ahead).min(MAX_READ_SIZE) / streams).max(1);
+        Some(if is_limited { count.min(self.permitted_read(lane)) } else { count })
     }
 
     /// Number of entries that the reads under way probably return.

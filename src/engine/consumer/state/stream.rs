@@ -70,6 +70,12 @@ pub struct StreamState {
     pub is_prepared: bool,
     /// Ownership, if its jobs are ordered.
     pub ownership: Option<Ownership>,
+    /// Index of its rate limit.
+    pub limit: Option<usize>,
+    /// True if it is not read, since its rate limit has no permits.
+    pub is_closed: bool,
+    /// True if its entries are not claimed, since too many wait for permits.
+    pub is_full: bool,
     /// Start of the next read.
     pub position: Position,
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
@@ -134,6 +140,9 @@ impl StreamState {
             active: false,
             is_prepared: false,
             ownership: Ownership::of(&options),
+            limit: None,
+            is_closed: false,
+            is_full: false,
             position: Self::first_position(&options),
             handed_back: None,
             unstarted: HashSet::default(),
@@ -170,7 +179,8 @@ impl StreamState {
 
     /// Returns true if the next read of its lane has the stream.
     pub fn is_read(&self) -> bool {
-        self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+        let can_read = |ownership: &Ownership| ownership.can_read(Instant::now());
+        self.active && !self.is_closed && self.ownership.as_ref().is_none_or(can_read)
     }
 
     /// Returns true if idle entries of the stream can be claimed.
@@ -178,7 +188,7 @@ impl StreamState {
         let is_held = |ownership: &Ownership| {
             ownership.phase == OwnershipPhase::Held && ownership.can_start(Instant::now())
         };
-        self.active && self.ownership.as_ref().is_none_or(is_held)
+        self.active && !self.is_full && self.ownership.as_ref().is_none_or(is_held)
     }
 
     /// Position as an argument of XREADGROUP.

@@ -43,7 +43,10 @@ impl Consumer {
         let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         of_lane.for_each(StreamState::reread_handed_back);
         let ordered = state.active_streams(lane).filter_map(|stream| stream.ownership.as_ref());
-        let longest = ordered.map(Ownership::longest_read).min().unwrap_or(Duration::MAX);
+        let mut longest = ordered.map(Ownership::longest_read).min().unwrap_or(Duration::MAX);
+        if !state.limits.is_empty() {
+            longest = longest.min(state.longest_read_without(lane));
+        }
         let mut active: Vec<(&str, &str)> =
             state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
         // Redis serves the first stream first, so the streams rotate.

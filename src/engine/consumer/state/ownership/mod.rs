@@ -54,7 +54,7 @@ pub struct Ownership {
     pub reads_at_leave: usize,
     /// For each key, the entry that runs, runs next or waits for its retry.
     pub(super) busy: HashMap<Box<str>, EntryId>,
-    /// Number of buffered entries that wait for another entry of their key.
+    /// Number of buffered entries that wait for another entry of their key, or for a permit of a rate limit.
     pub parked: usize,
 }
 

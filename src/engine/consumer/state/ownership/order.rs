@@ -53,13 +53,22 @@ impl ConsumerState {
     }
 
     /// Buffers an entry behind the others.
-    pub fn buffer(&mut self, one: BufferedEntry) {
-        if one.is_parked {
+    pub fn buffer(&mut self, mut one: BufferedEntry) {
+        let stream = &mut self.streams[one.stream as usize];
+        one.is_limited = stream.limit.is_some();
+        self.limits.is_due |= one.is_limited;
+        if one.is_held() {
             self.parked += 1;
-            let ownership = &mut self.streams[one.stream as usize].ownership;
-            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+            stream.ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
         }
         self.buffered.push_back(one);
+    }
+
+    /// Counts an entry of a stream that is not held any more.
+    pub fn unhold(&mut self, stream: u32) {
+        self.parked -= 1;
+        let ownership = &mut self.streams[stream as usize].ownership;
+        ownership.iter_mut().for_each(|of| of.parked = of.parked.saturating_sub(1));
     }
 
     /// Lets the parked entries of streams start that have no order any more.
@@ -70,11 +79,11 @@ impl ConsumerState {
         self.count_parked();
     }
 
-    /// Counts the parked entries again, after entries have left the buffer.
+    /// Counts the held entries again, after entries have left the buffer.
     pub fn count_parked(&mut self) {
         self.parked = 0;
         self.streams.iter_mut().flat_map(|stream| &mut stream.ownership).for_each(|of| of.parked = 0);
-        for one in self.buffered.iter().filter(|one| one.is_parked) {
+        for one in self.buffered.iter().filter(|one| one.is_held()) {
             self.parked += 1;
             let ownership = &mut self.streams[one.stream as usize].ownership;
             ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
@@ -136,8 +145,12 @@ impl ConsumerState {
         match parked.filter(is_next).min_by_key(|one| one.entry) {
             Some(next) => {
                 next.is_parked = false;
-                self.parked -= 1;
-                ownership.parked = ownership.parked.saturating_sub(1);
+                if next.is_limited {
+                    self.limits.is_due = true;
+                } else {
+                    self.parked -= 1;
+                    ownership.parked = ownership.parked.saturating_sub(1);
+                }
                 self.has_unparked = true;
                 ownership.busy.insert(key.into(), next.entry);
             }

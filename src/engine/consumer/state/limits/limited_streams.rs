@@ -1,0 +1,68 @@
+//! Limited streams: their limits, the size of their reads, and the lanes that leave such a stream out. Pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::limits::RateLimit;
+use crate::engine::consumer::state::limits::budget::Budget;
+
+impl ConsumerState {
+    /// Gives a stream the limit of its options. Its entries that wait for permits start without one if it has none any more.
+    pub fn limit_stream(&mut self, at: usize) {
+        let options = self.streams[at].options.limit.clone();
+        let had_limit = self.streams[at].limit.is_some();
+        self.streams[at].limit = options.map(|options| self.limits.declare(&options));
+        if had_limit || self.streams[at].limit.is_some() {
+            let is_limited = self.streams[at].limit.is_some();
+            self.streams[at].is_closed &= is_limited;
+            self.streams[at].is_full &= is_limited;
+            let of_stream = self.buffered.iter_mut().filter(|one| one.stream == at as u32);
+            of_stream.for_each(|one| one.is_limited = is_limited);
+            self.count_parked();
+        }
+    }
+
+    /// Maximum number of entries of a stream that a claim takes over.
+    pub fn claim_room(&self, stream: usize) -> usize {
+        let limit = self.streams[stream].limit.map(|limit| self.limits.all[limit].claimable());
+        limit.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX))
+    }
+
+    /// Maximum number of entries of each stream of a lane in its next read.
+    pub fn permitted_read(&self, lane: usize) -> usize {
+        let now = Instant::now();
+        let limited = self.active_streams(lane).filter_map(|stream| stream.limit);
+        let share = |limit: usize| {
+            let streams = self.streams.iter().filter(|stream| stream.active && stream.limit == Some(limit));
+            let readable = self.limits.all[limit].readable(now);
+            usize::try_from(readable).unwrap_or(usize::MAX) / streams.count().max(1)
+        };
+        limited.map(share).min().unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Returns true if a stream of a lane waits for the reply to its request for permits. A read now would leave it out. Requests
+    /// that fail do not delay other streams.
+    pub fn awaits_permits(&self, lane: usize) -> bool {
+        let closed =
+            self.streams.iter().filter(|stream| stream.active && stream.lane == lane && stream.is_closed);
+        let asks = |limit: usize| {
+            let budget = self.limits.all[limit].budgets.get("");
+            budget.is_some_and(|budget| budget.is_asking && !budget.is_failing())
+        };
+        closed.filter_map(|stream| stream.limit).any(asks)
+    }
+
+    /// Maximum time of a read of a lane, after which a stream that it leaves out can have permits again.
+    pub fn longest_read_without(&self, lane: usize) -> Duration {
+        let closed =
+            self.streams.iter().filter(|stream| stream.active && stream.lane == lane && stream.is_closed);
+        let wait = |limit: usize| {
+            let RateLimit { options, budgets, .. } = &self.limits.all[limit];
+            let opens = budgets.get("").and_then(Budget::opens).filter(|_| !options.by_key);
+            opens.map_or(options.interval, |opens| opens.saturating_duration_since(Instant::now()))
+        };
+        closed.filter_map(|stream| stream.limit).map(wait).min().unwrap_or(Duration::MAX)
+    }
+}

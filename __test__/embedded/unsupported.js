@@ -65,6 +65,7 @@ const LEFT_OUT = [
   ['on a Cluster connections to all nodes', 'cluster'],
   ['on several nodes and a Cluster sendAll()', 'cluster'],
   ['options in the URL take precedence', 'databases'],
+  ['ordered jobs of a limited stream', 'types'],
   ['partitions move to a consumer that comes', 'types'],
   ['path is a unix socket', 'unix'],
   ['sendAll() with atomic sends nothing', 'acl'],
@@ -76,6 +77,7 @@ const LEFT_OUT = [
   ['the option scaleReads of a Cluster', 'cluster'],
   ['the option tls does', 'tls'],
   ['the option username does', 'acl'],
+  ['without Redis no job starts, and the window', 'aof'],
 ];
 
 /** Returns the reason to leave a case out, if there is one. @returns {string | undefined} */

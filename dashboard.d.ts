@@ -35,7 +35,8 @@ export interface DashboardOptions {
    */
   interval?: number | undefined;
   /**
-   * Names of the streams. Without it, SCAN finds them, which visits every key of the database.
+   * Names of the streams. Without it, SCAN finds them, which visits every key of the database. So it does for the partitions of a
+   * stream that has some.
    */
   streams?: readonly string[] | undefined;
   /**

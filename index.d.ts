@@ -1197,6 +1197,114 @@ export interface IJobCompletion {
   [group: string]: null | Date | any;
 }
 
+/** Options of `job.results()`. */
+export interface IResultOptions {
+  /**
+   * Group whose processor emits the chunks.
+   * @default the group of `waitFor`, if it has one
+   */
+  group?: string | undefined;
+  /**
+   * Id of the chunk after which to read, such as the last one that was read before. An empty text is the beginning, so the value of
+   * a missing header needs no check. Behind the last chunk of a success the iteration ends at once. Behind the error of a run
+   * ({@link IResultFailedError.id}) it waits for the next run.
+   * @default the beginning
+   */
+  from?: string | null | undefined;
+  /**
+   * Maximum time without a chunk, in ms, after which the iteration rejects with `RESULT_TIMEOUT`; 0 for no limit. The time in which
+   * the program works on a chunk does not count.
+   * @default 600000
+   */
+  timeout?: number | null | undefined;
+  /** Its abort rejects with its reason. */
+  signal?: IAbortSignal | undefined;
+  /**
+   * Called with chunks that were removed before they were read. The iteration goes on behind them. Without it the iteration
+   * rejects with an {@link IResultTrimmedError}.
+   * @default none
+   */
+  onTrimmed?: ((gap: IResultGap) => void) | undefined;
+}
+
+/** Options of `producer.results()`. */
+export interface IProducerResultOptions extends IResultOptions {
+  /** The stream of the job. Of a partitioned stream its name without a partition. */
+  stream: string;
+  /** Id of the job. */
+  id: string;
+  /** Group whose processor emits the chunks. */
+  group: string;
+}
+
+/**
+ * Chunk of a result.
+ *
+ * @typeParam T - type of the value
+ */
+export interface IResultChunk<T = any> {
+  /** Id of the chunk, for `from`. Ids rise within a result. */
+  readonly id: string;
+  /** Value that the processor has emitted: a Buffer for bytes, and otherwise the value of the JSON. */
+  readonly value: T;
+  /** Number of the delivery whose run has emitted the chunk, from 1 on. */
+  readonly delivery: number;
+  /**
+   * True for the first chunk of a run after chunks of an earlier one: the result begins anew, so the earlier chunks do not count.
+   * That is after a failure, and after the death of a consumer.
+   */
+  readonly restarted: boolean;
+}
+
+/**
+ * Chunks of a result. The iteration ends with the settlement of the job, by `break`, and by `return()` also during a call of
+ * `next()`.
+ *
+ * @typeParam T - type of the values
+ */
+export interface IResults<T = any> extends AsyncIterableIterator<IResultChunk<T>> {
+  /** Ends the iteration and its subscription. */
+  return(): Promise<IteratorResult<IResultChunk<T>, any>>;
+}
+
+/** Chunks of a result that were removed before a reader has read them. */
+export interface IResultGap {
+  /** Name of the stream. */
+  stream: string;
+  /** Name of the group. */
+  group: string;
+  /** Id of the job. */
+  job: string;
+  /** Id after which they were. */
+  after: string;
+  /** Id of the oldest chunk that is left; null without one. */
+  oldest: string | null;
+}
+
+/** Error of a result whose chunks were removed before they were read. */
+export interface IResultTrimmedError extends Error, IResultGap {
+  code: 'RESULT_TRIMMED';
+  /** Same as `code`. */
+  errno: string;
+}
+
+/** Error of a result whose run the group has rejected. */
+export interface IResultFailedError extends Error {
+  code: 'RESULT_FAILED';
+  /** Same as `code`. */
+  errno: string;
+  /** Name of the stream. */
+  stream: string;
+  /** Name of the group. */
+  group: string;
+  /** Id of the job. */
+  job: string;
+  /** Error of the job as data, see {@link IJobCompletion}. */
+  reason: any;
+  /** Id of the end of the run, with which `from` waits for the next run. Not defined if the run has emitted nothing. */
+  id?: string | undefined;
+}
+
 /** Sent job. */
 export interface ISentJob extends Job {
   /** True if the job was sent with an {@link ISendOptions.id} that an earlier send had. Not defined without an id. */
@@ -1226,6 +1334,24 @@ export interface ISentJob extends Job {
    * called again then; rejects with `CONNECTION_CLOSED` after a stop of the bus
    */
   finished<T = any>(options?: number | { timeout?: number | undefined; signal?: IAbortSignal | undefined }): Promise<T>;
+  /**
+   * Returns the chunks that a group emits for the job, in their order, up to its settlement. It needs `waitFor`;
+   * {@link Producer.results} does not.
+   *
+   * The first call of `next()` subscribes (SUBSCRIBE) and reads what Redis has (XRANGE). After that each chunk arrives by the
+   * subscription, on the connection that completions have. A slow reader holds about 1 MiB of chunks, and reads others from Redis.
+   * Any number of readers can read a result, each from the beginning.
+   *
+   * A job that fails rejects the iteration, as the settlement of a first failure ends `finished()`, unless its next run has emitted
+   * already. That run continues the result behind {@link IResultFailedError.id}.
+   *
+   * @typeParam T - type of the values
+   * @returns iteration that rejects with an {@link IResultFailedError}, with an {@link IResultTrimmedError} without `onTrimmed`, with
+   * `RESULT_TIMEOUT`, with `RESULT_INCOMPLETE` if the job has ended and the end of the result is missing, with `CONNECTION_CLOSED`
+   * after a stop of the bus, and with another {@link IRedisError}, after which `from` goes on
+   * @throws TypeError or RangeError that names the option
+   */
+  results<T = any>(options?: IResultOptions): IResults<T>;
 }
 
 /** Received job. Its three methods exist until the job is settled. */
@@ -1233,8 +1359,8 @@ export interface IReceivedJob extends Job {
   /** Key of the job, from `send({ key })`; undefined without one. */
   readonly key?: string | undefined;
   /**
-   * Fencing number of the consumer's ownership, for a job of an ordered partition; undefined for others. It grows with each
-   * owner of the partition in the group. A store that refuses smaller numbers is safe from an owner that was frozen.
+   * Fencing number of the consumer's ownership, for a job of an ordered partition; undefined for others. A safe integer that
+   * grows with each owner of the partition in the group; the first one is the time of Redis in ms. A store that refuses smaller numbers is safe from an owner that was frozen.
    */
   readonly fence?: number | undefined;
   /**
@@ -1243,6 +1369,18 @@ export interface IReceivedJob extends Job {
    * the job.
    */
   readonly signal: AbortSignalOfHost;
+  /**
+   * Adds a chunk to the result of the job, which readers get at once, see {@link ISentJob.results}. Values are stored as those of
+   * `set()`.
+   *
+   * Chunks of one tick leave in one transaction (MULTI, XADD for each, PEXPIRE, PUBLISH and EXEC), and those that are emitted until its
+   * reply in the next. The settlement follows the last chunk. A job whose chunk Redis has refused fails, unless its processor has
+   * rejected it anyway. Await the promise, or at most 1000 chunks or 16 MiB wait.
+   *
+   * @returns resolves when Redis has the chunk. Rejects with `PAYLOAD_NOT_JSON`; with `QUEUE_FULL` if too many chunks wait; with
+   * `RESULT_CLOSED` after the end of the run, or after a later run of the job has emitted; and with an {@link IRedisError}
+   */
+  emit(chunk: any): Promise<void>;
   /**
    * Frees the job's slot while the job continues. It does not settle the job.
    *
@@ -1595,10 +1733,19 @@ export declare class Producer {
    * @returns true if the send was removed. Rejects with an {@link IRedisError}, or with a TypeError that names the option
    */
   cancel(options: ICancelOptions): Promise<boolean>;
+  /**
+   * Returns the chunks that a group emits for any job, as {@link ISentJob.results} does for a job of this producer that is awaited.
+   * It needs only the id of the job, so it works in any process, before and after the job runs. Without a wait it ends by the
+   * end of the result, by an entry that is not pending any more, or by its `timeout`: a job that emits nothing has no end.
+   *
+   * @typeParam T - type of the values
+   * @throws TypeError or RangeError that names the option
+   */
+  results<T = any>(options: IProducerResultOptions): IResults<T>;
   /** Resolves with statistics. Sends no command and opens no connection. */
   stats(): Promise<IProducerStats>;
   /**
-   * Unsubscribes and ends all waits: `finished()` rejects with `CONNECTION_CLOSED`. The bus continues, and the producer can be
+   * Unsubscribes and ends all waits and readers of results: they reject with `CONNECTION_CLOSED`. The bus continues, and the producer can be
    * used again.
    */
   close(): Promise<void>;
@@ -1660,7 +1807,7 @@ export interface IOwnedPartition {
   stream: string;
   /** Number of the partition, from 0 on. */
   partition: number;
-  /** Fencing number of the ownership. */
+  /** Fencing number of the ownership, as `fence` of {@link IReceivedJob}. */
   fence: number;
 }
 
@@ -1893,10 +2040,29 @@ export interface IProcessOptions {
    */
   prefetch?: readonly string[] | null | undefined;
   /**
+   * Limits of the results that Redis keeps for jobs that emit, see {@link IReceivedJob.emit}.
+   * @default { capped: 10000, ttl: 3600000 }
+   */
+  results?: IResultLimits | null | undefined;
+  /**
    * Size and wait of batches, see {@link IBatchProcessOptions}.
    * @default none
    */
   batch?: null | undefined;
+}
+
+/** Limits of results. */
+export interface IResultLimits {
+  /**
+   * Approximate maximum number of chunks of a result (MAXLEN ~).
+   * @default 10000
+   */
+  capped?: number | null | undefined;
+  /**
+   * Time after the last chunk for which Redis keeps a result, in ms (PEXPIRE).
+   * @default 3600000
+   */
+  ttl?: number | null | undefined;
 }
 
 /** Size and wait of a batch of jobs. */
@@ -2701,6 +2867,35 @@ export interface IConnectionMessage {
   /** Reason of the state, if there is one. */
   error?: IRedisError;
 }
+
+/** Options of `eventStream()`. */
+export interface IEventStreamOptions {
+  /**
+   * Time between comments that keep a connection open, in ms; 0 for none.
+   * @default 15000
+   */
+  heartbeat?: number | null | undefined;
+}
+
+/** ReadableStream of the compiling program, if it has the type. */
+export type ReadableStreamOfHost = typeof globalThis extends { ReadableStream: { prototype: infer Stream } }
+  ? Stream
+  : AsyncIterable<Uint8Array>;
+
+/**
+ * Converts the chunks of a result into server-sent events, for the body of a `Response`, or for `pipeline()` of Node.
+ * Its cancellation ends the results. `pipeline()` cancels at the next event only: abort the `signal` of the results there.
+ *
+ * Each chunk is a message with its id and with its value as JSON; bytes are base64. The browser sends the last id back when it connects
+ * again, as the header `Last-Event-ID`, for `from`. Other events are `restart` before the first chunk of another run, `end` after a
+ * success, and `failed` after an error, with its `code` only. The browser must close its EventSource at `end`.
+ *
+ * @throws TypeError or RangeError that names the argument
+ */
+export declare function eventStream(
+  results: AsyncIterable<IResultChunk>,
+  options?: IEventStreamOptions,
+): ReadableStreamOfHost;
 
 // ----------------------------------------------------------------------------------------------------------- Shutdown
 

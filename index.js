@@ -16,4 +16,5 @@ exports.UnrecoverableError = names.UnrecoverableError;
 exports.DeadLetters = names.DeadLetters;
 exports.defineStream = names.defineStream;
 exports.ContractError = names.ContractError;
+exports.eventStream = names.eventStream;
 exports.gracefulShutdown = names.gracefulShutdown;

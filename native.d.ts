@@ -63,6 +63,13 @@ export declare class NativeConsumer {
   addStream(options: NativeStreamOptions): number
   /** Creates the groups and reads. Completes the request once the first read is under way. */
   play(request: number): void
+  /** The index of the stream of a job in flight; -1 for a job that has ended. */
+  streamOf(token: number): number
+  /**
+   * What the results of a job in flight need: the node, key and channel of its result stream, the id of its entry, and
+   * the number of deliveries, 0 if unknown. `null` for a job that is not in flight. `stream` is the name for the user.
+   */
+  resultOf(token: number, stream: string): NativeResultSource | null
   /** Stops reading. Completes the request once nothing is in flight. */
   pause(request: number): void
   /** Statistics of the consumer. */
@@ -133,6 +140,20 @@ export declare class NativeProducer {
   reset(): void
   /** Statistics of the producer. */
   stats(): NativeProducerStats
+}
+
+/** Subscriptions of a bus to the channels of results. */
+export declare class NativeResultChannels {
+  /** Without subscriptions, on `bus`. Its number is one that no producer has. */
+  constructor(bus: NativeBus)
+  /** The number by which events name it. */
+  get number(): number
+  /** Place and names of the result of a job for a group. */
+  place(stream: string, group: string, job: string): NativeResultPlace
+  /** Subscribes to the channel of the result stream `key`. Completes the request once Redis has confirmed it. */
+  subscribe(request: number, node: number, key: string, channel: string): void
+  /** Unsubscribes from a channel. */
+  unsubscribe(node: number, channel: string): void
 }
 
 /** Flags of a command of the user. */
@@ -384,6 +405,36 @@ export interface NativeRateLimit {
   byKey: boolean
 }
 
+/** Place and names of the result of a job for a group. */
+export interface NativeResultPlace {
+  /** Index of the node. */
+  node: number
+  /** Key of the result stream. */
+  key: string
+  /** Channel of its chunks. */
+  channel: string
+  /** Name of the consumer group in Redis. */
+  group: string
+}
+
+/** Where a job in flight writes its result, and the delivery that it is part of. */
+export interface NativeResultSource {
+  /** Index of the node of the result stream. */
+  node: number
+  /** Key of the result stream. */
+  key: string
+  /** Channel of its chunks. */
+  channel: string
+  /** Id of the job. */
+  job: string
+  /** Id of the job's entry. */
+  entry: string
+  /** Key of the stream of that entry. */
+  streamKey: string
+  /** Number of deliveries of the entry, this one included; 0 if unknown. */
+  deliveries: number
+}
+
 /** Back-off before the next delivery of a rejected job. Times in ms. */
 export interface NativeRetryPolicy {
   /** Doubles the delay with each delivery. */
@@ -611,7 +662,11 @@ export declare const enum Report {
    */
   Carried = 31,
   /** `consumer, stream, fencing number or 0` */
-  Owned = 32
+  Owned = 32,
+  /** `listener, channel¶`, then a value */
+  ChunksPublished = 41,
+  /** `listener, node` */
+  ChunksMissed = 42
 }
 
 /** Flags of a job that is sent. */

@@ -578,6 +578,7 @@ module.exports.NativeConsumer = nativeBinding.NativeConsumer
 module.exports.NativeEmbeddedRedis = nativeBinding.NativeEmbeddedRedis
 module.exports.NativeFacade = nativeBinding.NativeFacade
 module.exports.NativeProducer = nativeBinding.NativeProducer
+module.exports.NativeResultChannels = nativeBinding.NativeResultChannels
 module.exports.CallFlag = nativeBinding.CallFlag
 module.exports.makeIds = nativeBinding.makeIds
 module.exports.Operation = nativeBinding.Operation

@@ -5,6 +5,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
+const { jobsIn, sendsKeepOrder } = require('../support/order-of-sends.js');
 const { countsEntries } = require('../support/stream-counts.js');
 const { until } = require('../support/wait-until.js');
 
@@ -110,19 +111,8 @@ ours('sendAll() refuses what exceeds the limit, and with atomic all of it', asyn
 });
 
 ours('sends keep their order while some of them wait for the backlog', async (_, scene) => {
-  const producer = scene.producer(scene.connect({ backlogLimit: 1000 }));
-  const names = Array.from({ length: 50 }, (_unused, at) => `job-${at}`);
-  const sends = [];
-  for (const name of names) {
-    sends.push(producer.send({ stream: scene.stream, job: producer.job(name) }));
-    if (sends.length % 10 === 0) await undefined;
-  }
-  await Promise.all(sends);
-  const entries = await scene.redis.call('XRANGE', keys.stream(scene.stream), '-', '+');
-  assert.deepStrictEqual(
-    entries.map(([, fields]) => fields[fields.indexOf('job') + 1]),
-    names,
-  );
+  const connection = scene.connect({ backlogLimit: 1000 });
+  await sendsKeepOrder(scene, connection, { jobsIn: (stream) => jobsIn(scene, keys.stream(stream)) });
 });
 
 ours('a query needs no trip per send', async (_, scene) => {

@@ -3,7 +3,7 @@
 /* Retention on a server without memory, and on many streams. */
 
 const assert = require('node:assert');
-const { ours } = require('../support/cases.js');
+const { isSince, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { Gate } = require('../support/latch.js');
 const { until } = require('../support/wait-until.js');
@@ -33,7 +33,9 @@ for (const isLeased of [true, false]) {
     gate.open();
     await until(async () => (await scene.length(stream, redis)) === 0);
     assert.deepStrictEqual(errors, []);
-    assert.strictEqual(await redis.call('GET', mark(stream)), null, 'the mark does not know of the removal');
+    // Redis 6 does not count removals, so that retention has no mark there.
+    if (isSince(7))
+      assert.strictEqual(await redis.call('GET', mark(stream)), null, 'the mark does not know of the removal');
     await memory(0);
     await send();
     await until(async () => (await scene.length(stream, redis)) === 0);

@@ -37,7 +37,8 @@ describe('npx hfxbus doctor', () => {
     assert.strictEqual(code, 0);
     assert.strictEqual(said.ok, true);
     const senders = ['producers', 'producers that wait', 'consumers', 'consumers that claim'];
-    const roles = [...senders, 'retention', 'limited producers', 'dead letters'];
+    const later = ['producers with id', 'delayed sends', 'stats', 'partitions', 'ordered partitions'];
+    const roles = [...senders, 'retention', 'limited producers', 'dead letters', ...later];
     const rights = roles.map((role) => `rights of ${role}`);
     const checks = ['version', 'role', 'memory', 'eviction', 'persistence', 'help', ...rights, 'groups'];
     assert.deepStrictEqual(
@@ -68,6 +69,8 @@ describe('npx hfxbus doctor', () => {
     const { code, said } = await asked(['doctor', '--url', url.replace('//', '//weak:secret@')]);
     assert.strictEqual(code, 1);
     const found = said.findings.filter(({ check }) => check.startsWith('rights of '));
+    const ofDelays = 'EVAL, GET, HGET, DEL, PSETEX, EXISTS, ZADD, ZREM, ZRANGE, ZRANGEBYSCORE, HSET, HDEL, HEXISTS';
+    const ofOrder = 'SREM, SISMEMBER, PEXPIRE, RENAMENX, ZADD, ZREM, ZRANGEBYSCORE, ZREMRANGEBYSCORE, SADD, INCR';
     assert.deepStrictEqual(
       found.map(({ state, detail }) => [state, detail]),
       [
@@ -78,6 +81,11 @@ describe('npx hfxbus doctor', () => {
         ['warning', 'refused: SET, GET, PEXPIRE; matters with retain'],
         ['ok', 'nothing is refused'],
         ['warning', 'refused: XADD; matters with deadLetter'],
+        ['warning', 'refused: EVAL, GET, HGET, DEL, PSETEX; matters with id'],
+        ['warning', `refused: ${ofDelays}; matters with delay`],
+        ['warning', 'refused: ZCARD; matters with consumer.stats()'],
+        ['warning', 'refused: GET, APPEND; matters with partitions'],
+        ['warning', `refused: ${ofOrder}; matters with ordered`],
       ],
     );
   });

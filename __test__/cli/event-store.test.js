@@ -137,7 +137,10 @@ describe('npx hfxbus replay', () => {
       active: [],
       oldest: '1000-0',
     };
-    assert.deepStrictEqual([dry.code, dry.said.applied, plan], [0, false, { node: plan.node, ...shown }]);
+    assert.deepStrictEqual(
+      [dry.code, dry.said.applied, plan],
+      [0, false, { stream: 'orders', node: plan.node, ...shown }],
+    );
     assert.strictEqual(await position(), '4000-0');
     const { code, stdout } = await hfxbus(['replay', 'orders', ...group, '--since', '2000', '--apply', ...url]);
     assert.deepStrictEqual([code, await position()], [0, '1999-18446744073709551615']);

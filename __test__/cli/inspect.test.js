@@ -17,7 +17,8 @@ describe('npx hfxbus inspect', () => {
     const [stream, ...others] = said.streams;
     assert.deepStrictEqual(others, []);
     const { oldest, groups, added, ...rest } = stream;
-    assert.deepStrictEqual(rest, { stream: 'mails', node: `127.0.0.1:${redis.port}`, length: 3, delayed: 0 });
+    const node = `127.0.0.1:${redis.port}`;
+    assert.deepStrictEqual(rest, { stream: 'mails', node, length: 3, delayed: 0, retention: null });
     const [[first]] = await redis.call('XRANGE', keys.stream('mails'), '-', '+', 'COUNT', 1);
     assert.strictEqual(oldest.id, first);
     assert.ok(oldest.age >= 0 && oldest.age < 60_000, `${oldest.age}`);
@@ -52,7 +53,7 @@ describe('npx hfxbus inspect', () => {
     for (const name of ['orders#0', 'orders#11', 'orders#2', 'orders#x', 'order#1']) {
       await redis.call('XADD', keys.stream(name), '*', 'prd', 'p', 'job', 'j');
     }
-    const { said } = await asked(['inspect', 'orders', '--url', `redis://127.0.0.1:${redis.port}`]);
+    const { said } = await asked(['inspect', 'orders', '--partitions', '--url', `redis://127.0.0.1:${redis.port}`]);
     assert.deepStrictEqual(
       said.streams.map(({ stream }) => stream),
       ['orders#0', 'orders#2', 'orders#11'],

@@ -15,6 +15,8 @@ const { Visitor } = require('./visitor.js');
 
 const PATIENCE = { timeout: 30_000 };
 const HOSTILE = `<img src=x onerror="alert(1)">"'&</script><script>alert(2)</script>`;
+/** A partitioned stream. */
+const PARCELS = { stream: 'parcels', partitions: 4 };
 
 describe('the dashboard in a browser', () => {
   let redis;
@@ -25,6 +27,10 @@ describe('the dashboard in a browser', () => {
   before(async () => {
     redis = await RedisServer.start();
     bus = await unhealthyBus(redis);
+    for (let at = 0; at < 8; at++) await bus.producer.send({ ...PARCELS, job: bus.producer.job() });
+    for (const number of [0, 1, 2, 3]) {
+      await redis.call('XGROUP', 'CREATE', keys.stream(`parcels#${number}`), keys.group('depot'), '0');
+    }
     served = await serve(bus.connection, { public: true, actions: true, payloads: true, interval: 500 });
     browser = await startBrowser();
   });
@@ -85,6 +91,34 @@ describe('the dashboard in a browser', () => {
       await visitor.row('Streams and groups', HOSTILE);
       assert.strictEqual(await page.locator('img').count(), 0);
       assert.strictEqual(await page.evaluate('document.scripts.length'), 1);
+      visitor.check();
+    } finally {
+      await context.close();
+    }
+  });
+
+  it('shows a partitioned stream as one row, and its partitions on request', async () => {
+    const context = await browser.start({ bypassCSP: true });
+    try {
+      const visitor = await Visitor.open(context, served.url);
+      const { page } = visitor;
+      const cell = page.getByRole('link', { name: 'parcels', exact: true });
+      await visitor.go('', 'Overview');
+      await cell.waitFor();
+      assert.strictEqual(await page.getByRole('link', { name: /^parcels#/ }).count(), 0);
+      await cell.click();
+      await page.getByRole('heading', { name: 'Stream parcels' }).waitFor();
+      const partition = page.getByRole('link', { name: 'parcels#3' });
+      assert.strictEqual(await partition.isVisible(), false);
+      await page.getByText('4 of 4 partitions').click();
+      await partition.waitFor();
+      await checkAccessibility(page, 'partitions');
+      await bus.producer.send({ ...PARCELS, job: bus.producer.job() });
+      // Later figures leave the table open.
+      await page.locator('.figure', { hasText: 'Entries' }).getByText('9', { exact: true }).waitFor();
+      assert.strictEqual(await partition.isVisible(), true);
+      await partition.click();
+      await page.getByRole('heading', { name: 'Stream parcels#3' }).waitFor();
       visitor.check();
     } finally {
       await context.close();

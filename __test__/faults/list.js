@@ -25,6 +25,7 @@ const faults = [
   require('./killed-readers.js'),
   require('./killed-owners.js'),
   require('./delayed.js'),
+  require('./killed-relays.js'),
   require('./by-tests.js'),
 ].flat();
 

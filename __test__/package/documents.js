@@ -12,10 +12,11 @@ const WITH_PROGRAMS = [
   'docs/testing.md',
   'docs/production.md',
   'docs/recipes.md',
+  'docs/outbox.md',
   'docs/dashboard.md',
 ];
 
-const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```(?<language>[jt]s)\n(?<code>[\s\S]*?)^```$/gm;
+const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```(?<language>[jt]s|sql)\n(?<code>[\s\S]*?)^```$/gm;
 const PRINTED = /^ *\/\/ → (.*)$/gm;
 
 function read(file) {
@@ -32,7 +33,7 @@ function filesOf(folder) {
 
 /**
  * The code blocks of a document that are marked to run.
- * @returns {{ name: string, file?: string, language: 'js' | 'ts', code: string, prints: string[] }[]} `file` is what a
+ * @returns {{ name: string, file?: string, language: 'js' | 'ts' | 'sql', code: string, prints: string[] }[]} `file` is what a
  *   block is a copy of, `prints` what it says that it prints
  */
 function blocksOf(document) {

@@ -19,7 +19,14 @@ test('the documents show the examples word for word', () => {
   const copies = blocks.filter(({ file }) => file);
   assert.deepStrictEqual(
     copies.map(({ file }) => file),
-    ['examples/consumer.ts', 'examples/producer.ts', 'examples/event-store.ts'],
+    [
+      'examples/consumer.ts',
+      'examples/producer.ts',
+      'examples/event-store.ts',
+      'examples/outbox/outbox.sql',
+      'examples/outbox/shop.ts',
+      'examples/outbox/relay.ts',
+    ],
   );
   for (const { file, code } of copies) assert.strictEqual(code, read(file));
 });

@@ -20,7 +20,7 @@ const LAYERS = {
   engine: [
     ['shutdown', 'submission'],
     ['bus', 'stats'],
-    ['consumer', 'producer'],
+    ['consumer', 'producer', 'result_channels'],
     ['partitions'],
     ['nodes'],
     ['connections'],
@@ -36,13 +36,14 @@ const LAYERS = {
     ['settlement'],
     ['dead_lettering'],
     ['turn'],
-    ['lease_renewal', 'entry_commands'],
+    ['lease_renewal', 'entry_commands', 'job_delivery'],
     ['state'],
   ],
   redis_io: [
     ['cluster', 'pubsub', 'sentinel'],
     ['connection'],
     ['link', 'streams'],
+    ['command_selection'],
     ['command'],
     ['command_meta'],
     ['destination'],
@@ -52,7 +53,7 @@ const LAYERS = {
     ['sync', 'world'],
   ],
   'redis_io/cluster': [
-    ['redirection', 'topology_refresh'],
+    ['redirection', 'sent_search', 'topology_refresh'],
     ['state'],
     ['pool'],
     ['topology', 'redirect'],

@@ -21,6 +21,7 @@ const NAMES = [
   'DeadLetters',
   'defineStream',
   'ContractError',
+  'eventStream',
   'gracefulShutdown',
 ];
 

@@ -298,9 +298,10 @@ fn search_one(fault: &'static str, budget: u64) -> bool {
     }
     seeds.sort_unstable();
     let median = seeds[seeds.len() / 2];
+    let count = seeds.iter().filter(|&&seeds| seeds != u64::MAX).count();
     match median {
-        u64::MAX => println!("{fault}: not found in {budget} seeds"),
-        _ => println!("{fault}: found by {check}, median {median} seeds"),
+        u64::MAX => println!("{fault}: found in {count} of {SEARCHES} searches of {budget} seeds"),
+        _ => println!("{fault}: found by {check} in {count} of {SEARCHES} searches, median {median} seeds"),
     }
     median != u64::MAX
 }

@@ -1,7 +1,7 @@
 //! Features of jobs and consumers that are added to a part of the scripts.
 
 use crate::random::Random;
-use crate::scenario::{Action, Arrangement, Consumer, Cut, Payload, Process, Scenario, Timed};
+use crate::scenario::{Action, Arrangement, Consumer, Cut, Once, Payload, Process, Scenario, Timed};
 
 /// Adds features to the script of a seed.
 pub fn add(scenario: &mut Scenario, random: &mut Random) {
@@ -29,6 +29,45 @@ pub fn add(scenario: &mut Scenario, random: &mut Random) {
     }
     if random.happens(25) {
         move_group(scenario, random);
+    }
+}
+
+/// Gives some sends an id, most of them a delay too, and cancels some of those. Scripts of Redis have one server here.
+pub fn add_ids(scenario: &mut Scenario, random: &mut Random) {
+    if scenario.nodes > 1 || scenario.arrangement != Arrangement::Standalone {
+        return;
+    }
+    for timed in &mut scenario.actions {
+        let Action::Send(send) = &mut timed.action else { continue };
+        if !random.happens(40) {
+            continue;
+        }
+        let delay = random.happens(80).then(|| random.pick(&[40, 700, 2_500, 6_000]));
+        let cancelled = delay.filter(|_| random.happens(30)).map(|delay| random.below(delay + delay / 4));
+        send.once = Some(Once { delay, cancelled });
+        if cancelled.is_some() {
+            // Its completions can be missing for good.
+            (send.waits_for, send.is_recorded, send.returns) = (Vec::new(), false, false);
+        }
+    }
+}
+
+/// Orders the jobs of a stream by their keys. All consumers of a group have the option, and claim.
+pub fn add_order(scenario: &mut Scenario, random: &mut Random) {
+    let has_legacy = scenario.processes.iter().any(|process| process.legacy.is_some());
+    if has_legacy || scenario.arrangement != Arrangement::Standalone {
+        return;
+    }
+    let ordered = random.below(scenario.streams.len() as u64) as usize;
+    scenario.streams[ordered].lease = Some(random.pick(&[1_000, 2_000, 4_000]));
+    let consumers = scenario.processes.iter_mut().flat_map(|process| &mut process.consumers);
+    consumers.for_each(|consumer| consumer.claims = true);
+    let keys = random.within(1, 4);
+    for timed in &mut scenario.actions {
+        let Action::Send(send) = &mut timed.action else { continue };
+        if send.stream == ordered && random.happens(90) {
+            send.key = Some(random.below(keys) as u8);
+        }
     }
 }
 

@@ -149,6 +149,10 @@ impl Running<'_> {
         for node in 0..self.scenario.nodes {
             for stream in 0..self.scenario.streams.len() {
                 let key = Scenario::stream_key(stream);
+                let delayed = Scenario::delayed_key(stream);
+                if self.call(node, &delayed, &["EXISTS", &delayed]).starts_with(":1") {
+                    left.push(format!("node {node} s{stream} delayed sends"));
+                }
                 let last = self.call(node, &key, &["XREVRANGE", &key, "+", "-", "COUNT", "1"]);
                 let last = last.lines().find_map(parse_entry_id);
                 let reply = self.call(node, &key, &["XINFO", "GROUPS", &key]);

@@ -11,6 +11,10 @@ use crate::situations;
 /// Part of the seeds whose scripts have situations, and further features, in percent.
 const WITH_SITUATIONS: u64 = 65;
 const WITH_FEATURES: u64 = 50;
+/// Part of the seeds whose scripts have sends with ids, and delayed ones, in percent.
+const WITH_IDS: u64 = 30;
+/// Part of the seeds whose scripts have ordered streams, in percent.
+const WITH_ORDER: u64 = 20;
 
 /// Makes the script of a seed.
 pub fn generate(seed: u64) -> Scenario {
@@ -21,6 +25,14 @@ pub fn generate(seed: u64) -> Scenario {
     }
     if random.happens(WITH_FEATURES) {
         features::add(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 15);
+    if random.happens(WITH_IDS) {
+        features::add_ids(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 16);
+    if random.happens(WITH_ORDER) {
+        features::add_order(&mut scenario, random);
     }
     scenario
 }
@@ -76,7 +88,7 @@ fn add_retention(scenario: &mut Scenario) {
 }
 
 fn stream(random: &mut Random) -> Stream {
-    Stream { capped: if random.happens(12) { random.within(5, 200) } else { 0 } }
+    Stream { capped: if random.happens(12) { random.within(5, 200) } else { 0 }, lease: None }
 }
 
 fn group(random: &mut Random) -> Group {
@@ -198,8 +210,8 @@ fn send(
     let stream = random.below(scenario.streams.len() as u64) as usize;
     let is_recorded = !waits_for.is_empty() && random.happens(40);
     let runs = behaviours(random, is_calm, has_deadlines);
-    let (returns, changes_payload) = (false, false);
-    Send { process, job, stream, waits_for, is_recorded, payload, returns, changes_payload, runs }
+    let (returns, changes_payload, key, once) = (false, false, None, None);
+    Send { process, job, stream, waits_for, is_recorded, payload, returns, changes_payload, key, once, runs }
 }
 
 fn behaviours(random: &mut Random, is_calm: bool, has_deadlines: bool) -> Vec<Behaviour> {

@@ -27,6 +27,11 @@ pub enum Event {
         job: u32,
         error: Option<String>,
     },
+    /// `cancel()` has settled. `None` has failed.
+    Cancelled {
+        job: u32,
+        is_removed: Option<bool>,
+    },
     /// `finished()` has settled for one group.
     Outcome {
         job: u32,

@@ -5,10 +5,18 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 11] = [
+pub const SCRIPTS: [(&str, &str); 15] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
+    ),
+    (
+        include_str!("scripts/194.json"),
+        "a group that was destroyed before a consumer had read began behind the unread entries",
+    ),
+    (
+        include_str!("scripts/362.json"),
+        "a claim was sent again right after a reconnection, before the other consumers could renew their leases",
     ),
     (
         include_str!("scripts/431.json"),
@@ -46,6 +54,14 @@ pub const SCRIPTS: [(&str, &str); 11] = [
     (
         include_str!("scripts/22484.json"),
         "a completion was never published, since its connection broke behind the acknowledgement",
+    ),
+    (
+        include_str!("scripts/1208.json"),
+        "a lease renewal that waited for a Cluster took the entry back from the consumer that had claimed it",
+    ),
+    (
+        include_str!("scripts/61055.json"),
+        "after it was frozen, a consumer took entries from the consumers that had claimed them, again and again",
     ),
 ];
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::options::bus::{BusOptions, EjectOptions, Route};
-use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::options::consumer::{ConsumerOptions, OrderOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
 use hfxbus::redis_io::world::simulation;
@@ -223,7 +223,9 @@ impl<'a> Running<'a> {
             made.add_stream(StreamOptions {
                 name: Scenario::stream_name(stream),
                 is_partition: false,
-                order: None,
+                order: self.scenario.streams[stream]
+                    .lease
+                    .map(|ms| OrderOptions { stream: Scenario::stream_name(stream), lease: time(ms) }),
                 limit: None,
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),

@@ -47,6 +47,9 @@ pub enum Arrangement {
 pub struct Stream {
     /// Approximate maximum length. 0 is none.
     pub capped: u64,
+    /// Lease in ms, if each consumer group runs the jobs of a key in their order.
+    #[serde(default)]
+    pub lease: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -194,8 +197,30 @@ pub struct Send {
     /// True if a success removes the value's key and writes the answer's key, with its settlement.
     #[serde(default)]
     pub changes_payload: bool,
+    /// Number of the key that orders it, in a stream with a lease.
+    #[serde(default)]
+    pub key: Option<u8>,
+    /// Set for a send with an idempotency id.
+    #[serde(default)]
+    pub once: Option<Once>,
     /// Behaviours of the processor, by the number of earlier runs in the group. The last one repeats.
     pub runs: Vec<Behaviour>,
+}
+
+/// Send with an idempotency id, which is that of the job. Times are in ms.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Once {
+    /// Delay of a delayed send.
+    pub delay: Option<u64>,
+    /// Time after the send at which it is cancelled.
+    pub cancelled: Option<u64>,
+}
+
+impl Send {
+    /// Delay in ms of a delayed send.
+    pub fn delay(&self) -> Option<u64> {
+        self.once.and_then(|once| once.delay)
+    }
 }
 
 /// Place of the value of a job.
@@ -262,6 +287,11 @@ impl Scenario {
     /// Key of a stream.
     pub fn stream_key(stream: usize) -> String {
         format!("hfxbus:str:{}", Self::stream_name(stream))
+    }
+
+    /// Key of the due times of the delayed sends of a stream.
+    pub fn delayed_key(stream: usize) -> String {
+        format!("hfxbus:delayed:{{{}}}:{}:times", Self::stream_key(stream), Self::stream_name(stream))
     }
 
     /// Key of a group.

@@ -154,6 +154,8 @@ fn send_jobs(scenario: &mut Scenario, random: &mut Random, (at, stream): (u64, u
             payload: Payload::Entry(16),
             returns: false,
             changes_payload: false,
+            key: None,
+            once: None,
             runs: vec![first, Behaviour::Succeed(20)],
         };
         let at = at + nth * random.pick(&[0, 1, 10, 60]);

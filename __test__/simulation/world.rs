@@ -13,8 +13,9 @@ use hfxbus::embedded::server::Server;
 use hfxbus::redis_io::tasks::Tasks;
 use hfxbus::redis_io::world::pipe::PipeEnd;
 use hfxbus::redis_io::world::simulation::{self, Opening};
+use hfxbus::redis_io::world::watch;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 

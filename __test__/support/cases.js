@@ -37,10 +37,13 @@ function oursWithin(limit) {
  * @param {number} major first version with the commands
  */
 function oursSince(major) {
-  const version = isEmbedded ? undefined : versionOf(findProgram());
-  const [, found] = /(\d+)\./.exec(version ?? `${major}.`);
-  if (Number(found) >= major) return ours;
-  return (title) => console.log(`left out: ${title}: ${version} is older than Redis ${major}`);
+  if (isSince(major)) return ours;
+  return (title) => console.log(`left out: ${title}: ${versionOf(findProgram())} is older than Redis ${major}`);
+}
+
+/** Returns true if the server of the tests has that version or a later one, as the embedded server has. */
+function isSince(major) {
+  return isEmbedded || Number(/(\d+)\./.exec(versionOf(findProgram()))[1]) >= major;
 }
 
 function isOurs({ env }) {
@@ -68,4 +71,4 @@ function register(title, chosen, run, limit = LIMIT) {
   }
 }
 
-module.exports = { keep, fix, ours, oursSince, oursWithin };
+module.exports = { isSince, keep, fix, ours, oursSince, oursWithin };

@@ -8,6 +8,7 @@ const keys = {
   record: (entry, stream, group, prefix = 'hfxbus') => `${prefix}:rec:${entry}:${stream}:${group}`,
   unheard: (entry, stream, group, prefix = 'hfxbus') => `${prefix}:rec:unheard:${entry}:${stream}:${group}`,
   channel: (stream, producer, prefix = 'hfxbus') => `${prefix}:chn:${stream}:${producer}`,
+  result: (stream, group, job, prefix = 'hfxbus') => `${prefix}:res:${stream}:${group}:${job}`,
 };
 
 module.exports = { keys };

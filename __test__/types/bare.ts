@@ -1,5 +1,5 @@
 /** Compiles where neither Node's types nor any other package's are there. */
-import { ConnectionManager, Consumer, Producer } from 'hfxbus';
+import { ConnectionManager, Consumer, eventStream, Producer } from 'hfxbus';
 
 const connection = ConnectionManager.standalone({ tls: { ca: new Uint8Array(1) } });
 
@@ -12,5 +12,8 @@ export async function main(): Promise<void> {
   const { k } = await job.get('k').pull<{ k: Uint8Array | null }>();
   k?.length.toFixed();
   consumer.process({ stream: 's', processor: (received) => received.signal.aborted });
+  for await (const { id, value } of job.results<string>({ from: '' })) value.concat(id);
+  for await (const bytes of eventStream(producer.results({ stream: 's', group: 'g', id: job.id })))
+    bytes.length.toFixed();
   await consumer[Symbol.asyncDispose]();
 }

@@ -33,11 +33,13 @@ export async function accepted(): Promise<void> {
   const consumer = new Consumer(connection, { group: 'g', id: none, backoff: none, deadLetter: none, route: none });
   new Consumer(connection, { group: 'g', delOnSettle: none });
   consumer.process({ stream: 's', processor: () => {}, readFrom: none, deadline: none, prefetch: none });
+  consumer.process({ stream: 's', processor: () => {}, results: { capped: none, ttl: none } });
   await consumer.play({ signal: none });
   await consumer.stats({ timeout: none });
   const producer = new Producer(connection);
   const job = await producer.send({ stream: 's', job: producer.job(none), waitFor: none, durable: { ttl: none } });
   await producer.send({ stream: 's', job: producer.job(), carry: none, payload: none, returns: none });
+  job.results({ group: none, from: none, timeout: none, signal: none, onTrimmed: none });
   await producer.send({
     stream: 's',
     job: producer.job(),

@@ -28,6 +28,7 @@ const COMMONJS = { module: ModuleKind.CommonJS, moduleResolution: ModuleResoluti
 const NODE_NEXT = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext };
 
 const CALLS = ['smoke.ts', 'accepted.ts', 'refused.ts'];
+const OUTBOX = ['relay.ts', 'shop.ts'].map((name) => path.join('..', '..', 'examples', 'outbox', name));
 const CASES = [
   ['CommonJS', CALLS, { ...COMMONJS, esModuleInterop: false }],
   ['CommonJS with esModuleInterop', CALLS, { ...COMMONJS, esModuleInterop: true }],
@@ -41,6 +42,7 @@ const CASES = [
   ['the dashboard', ['dashboard.ts'], { ...NODE_NEXT, esModuleInterop: true }],
   ['contracts', ['contracts.ts'], { ...NODE_NEXT, esModuleInterop: true, skipLibCheck: true }],
   ['middleware', ['middleware.ts'], { ...NODE_NEXT, esModuleInterop: true }],
+  ['the example of an outbox', OUTBOX, { ...COMMONJS, module: ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }],
   ['options and emitters of other packages', ['neighbours.ts'], { ...COMMONJS, esModuleInterop: true }],
 ];
 

@@ -6,6 +6,9 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::consumer::Consumer;
+use crate::engine::consumer::job_delivery::JobDelivery;
+use crate::engine::host::job_token::JobToken;
+use crate::engine::result_channels::{self, ResultPlace};
 
 use super::bus::NativeBus;
 use super::consumer_options::{NativeConsumerOptions, NativeStreamOptions};
@@ -16,6 +19,25 @@ use super::facade::Facade;
 pub struct NativeConsumer {
     pub(super) consumer: Arc<Consumer>,
     facade: Facade,
+}
+
+/// Where a job in flight writes its result, and the delivery that it is part of.
+#[napi(object)]
+pub struct NativeResultSource {
+    /// Index of the node of the result stream.
+    pub node: u32,
+    /// Key of the result stream.
+    pub key: String,
+    /// Channel of its chunks.
+    pub channel: String,
+    /// Id of the job.
+    pub job: String,
+    /// Id of the job's entry.
+    pub entry: String,
+    /// Key of the stream of that entry.
+    pub stream_key: String,
+    /// Number of deliveries of the entry, this one included; 0 if unknown.
+    pub deliveries: f64,
 }
 
 #[napi]
@@ -53,6 +75,26 @@ impl NativeConsumer {
             let context = consumer.node_set().context().clone();
             context.done(request, consumer.play().await);
         });
+    }
+
+    /// The index of the stream of a job in flight; -1 for a job that has ended.
+    #[napi]
+    pub fn stream_of(&self, token: f64) -> i32 {
+        let delivery = self.consumer.delivery_of(JobToken::from_number(token));
+        delivery.map_or(-1, |delivery| delivery.stream as i32)
+    }
+
+    /// What the results of a job in flight need: the node, key and channel of its result stream, the id of its entry, and
+    /// the number of deliveries, 0 if unknown. `null` for a job that is not in flight. `stream` is the name for the user.
+    #[napi]
+    pub fn result_of(&self, token: f64, stream: String) -> Option<NativeResultSource> {
+        let delivery = self.consumer.delivery_of(JobToken::from_number(token))?;
+        let JobDelivery { job, entry, deliveries, stream_key, .. } = delivery;
+        let place =
+            result_channels::place(self.consumer.node_set(), &stream, self.consumer.group_name(), &job);
+        let ResultPlace { node, key, channel } = place;
+        let (entry, deliveries) = (entry.to_string(), deliveries as f64);
+        Some(NativeResultSource { node: node as u32, key, channel, job, entry, stream_key, deliveries })
     }
 
     /// Stops reading. Completes the request once nothing is in flight.

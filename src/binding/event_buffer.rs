@@ -93,6 +93,9 @@ fn listened_to(event: &Event<'_>) -> Option<(u32, usize)> {
             Some((*producer, size))
         }
         Event::Unreadable { producer, channel, message } => Some((*producer, channel.len() + message.len())),
+        Event::ChunksPublished { listener, channel, message } => {
+            Some((*listener, channel.len() + message.len()))
+        }
         _ => None,
     }
 }

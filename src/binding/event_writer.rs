@@ -103,6 +103,14 @@ impl EventWriter {
                 self.push_text(&String::from_utf8_lossy(channel));
                 self.push_text(&String::from_utf8_lossy(message));
             }
+            Event::ChunksPublished { listener, channel, message } => {
+                self.report(Report::ChunksPublished, &[f64::from(listener)]);
+                self.push_text(&String::from_utf8_lossy(channel));
+                self.push_bulk(message);
+            }
+            Event::ChunksMissed { listener, node } => {
+                self.report(Report::ChunksMissed, &[f64::from(listener), f64::from(node)]);
+            }
             Event::Prefetched { consumer, token, key, payload } => {
                 self.report(Report::Prefetched, &[f64::from(consumer), token.to_number()]);
                 self.push_text(key);

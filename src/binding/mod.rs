@@ -28,6 +28,7 @@ pub mod operation;
 pub mod options;
 pub mod producer;
 pub mod request_reader;
+pub mod result_channels;
 pub mod sentinel_options;
 pub mod stats;
 pub mod tls_options;

@@ -158,6 +158,10 @@ pub enum Report {
     Carried = 31,
     /// `consumer, stream, fencing number or 0`
     Owned = 32,
+    /// `listener, channel¶`, then a value
+    ChunksPublished = 41,
+    /// `listener, node`
+    ChunksMissed = 42,
 }
 
 /// Kinds of values in a reply. The kind comes first, then the listed numbers.

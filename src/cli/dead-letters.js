@@ -1,7 +1,7 @@
 'use strict';
 
 const { DeadLetters } = require('../facade/api/dead-letters.js');
-const { PAGE } = require('../inspection/streams.js');
+const { PAGE } = require('../inspection/scan.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { json, printable, table } = require('./output.js');
 const { Servers } = require('./servers.js');

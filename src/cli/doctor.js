@@ -1,10 +1,13 @@
 'use strict';
 
+const { collapsed } = require('../inspection/partitions/collapsed-findings.js');
 const { checkEntryPayloads } = require('../inspection/entry-payloads.js');
 const { checkRetention } = require('../inspection/held-streams.js');
 const { checkConsumers } = require('../inspection/idle-consumers.js');
+const { checkPartitions } = require('../inspection/partitions/partition-checks.js');
+const { countsOf } = require('../inspection/partitions/partition-counts.js');
 const { checkServer, checkSlots } = require('../inspection/server-checks.js');
-const { checkFeatures } = require('../inspection/server-features.js');
+const { checkFeatures, checkSharded } = require('../inspection/server-features.js');
 const { checkLoad } = require('../inspection/slot-loads.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { checkGroups } = require('../inspection/stuck-groups.js');
@@ -16,8 +19,8 @@ const { Servers } = require('./servers.js');
 const HELP = `Usage: hfxbus doctor [options]
 
 Checks the settings of Redis, the permissions that producers and consumers need, groups with stuck entries, groups
-that hold a stream with retention, consumers that died, and entries that consumers of 2.x cannot read. Names what the
-version of each server helps the bus with, and the load of streams of a Cluster.
+that hold a stream with retention, consumers that died, entries that consumers of 2.x cannot read, and partitions.
+Names what the version of each server helps the bus with, and the load of streams of a Cluster.
 
   --idle <ms>        idle time from which a pending entry is stuck, in ms. Default 60000
   --idle-consumers <ms>
@@ -49,11 +52,12 @@ async function examine(servers, values) {
     ...checkServer(server),
     ...(await checkFeatures(server)),
     ...(servers.isCluster ? await orUnknown('slots', server.name, () => checkSlots(server)) : []),
-    ...(await checkPermissions(server, servers.prefix)),
+    ...(await checkPermissions(server, servers)),
   ]);
   const everywhere = servers.all.map(({ name }) => name).join(', ');
   const groups = orUnknown('groups', everywhere, async () => {
     const streams = await streamsOf(servers);
+    const counts = await countsOf(servers, streams);
     const stuck = await checkGroups(streams, everywhere, Number(values.idle));
     const payloads = await orUnknown('payloads', everywhere, () => checkEntryPayloads(streams));
     const held = await orUnknown('retention', everywhere, () => checkRetention(servers, streams, Number(values.idle)));
@@ -61,7 +65,10 @@ async function examine(servers, values) {
       ? servers.all.map((one) => orUnknown('load', one.name, () => checkLoad(one, streams)))
       : [];
     const idleConsumers = checkConsumers(streams, Number(values['idle-consumers']));
-    return [...stuck, ...held, ...idleConsumers, ...payloads, ...(await Promise.all(loads)).flat()];
+    const partitions = await orUnknown('partitions', everywhere, () => checkPartitions(servers, streams, counts));
+    const sharded = servers.isCluster ? await checkSharded(servers, streams) : [];
+    const perStream = [...stuck, ...held, ...idleConsumers, ...payloads];
+    return [...collapsed(perStream, counts), ...partitions, ...sharded, ...(await Promise.all(loads)).flat()];
   });
   const findings = [...unreachable, ...(await Promise.all([...perServer, groups])).flat()];
   const isHealthy = findings.every(({ state }) => state !== 'problem');

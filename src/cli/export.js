@@ -3,6 +3,8 @@
 const { once } = require('node:events');
 const { HistoryEntry } = require('../facade/api/history/history-entry.js');
 const { put } = require('../facade/api/payload/payload-values.js');
+const { partitionCounts } = require('../inspection/partitions/partition-counts.js');
+const { withPartitions } = require('../inspection/partitions/stream-sums.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { Servers } = require('./servers.js');
@@ -58,21 +60,30 @@ function check(values) {
 }
 
 async function write(servers, stream, values, signal) {
-  const found = await streamsOf(servers, stream);
-  if (found.length === 0 && !values.follow) {
-    console.error(`hfxbus: there is no stream ${stream}`);
+  const found = withPartitions(await streamsOf(servers, stream), await partitionCounts(servers, [stream]));
+  const reason = refusalOf(stream, found, values);
+  if (reason !== null) {
+    console.error(`hfxbus: ${reason}`);
     return 1;
   }
   const bus = servers.bus();
-  const isPartitioned = values.url.length > 1;
-  const nodes = isPartitioned ? found.map(({ server }) => servers.all.indexOf(server)) : [0];
+  const hasNodes = values.url.length > 1;
+  const places = found.map((one) => ({ name: one.stream, node: hasNodes ? servers.all.indexOf(one.server) : 0 }));
   const written = { left: Number(values.count ?? Infinity), gaps: 0 };
-  for (const node of nodes) {
-    const history = bus.historyOf(node, historyOptions(stream, values, signal, written));
-    const name = isPartitioned ? servers.all[node].name : undefined;
-    await writeNode(history, { name, written, values, signal });
+  // A stream that does not exist yet is followed.
+  for (const { name, node } of places.length > 0 ? places : [{ name: stream, node: 0 }]) {
+    const history = bus.historyOf(node, historyOptions(name, values, signal, written));
+    await writeNode(history, { name: hasNodes ? servers.all[node].name : undefined, written, values, signal });
+    if (written.left <= 0) break;
   }
   return written.gaps > 0 ? 1 : 0;
+}
+
+/** Returns the reason why a stream cannot be written, or `null`. */
+function refusalOf(stream, found, { follow }) {
+  if (found.length === 0 && !follow) return `there is no stream ${stream}`;
+  if (found.length > 1 && follow) return `--follow needs one stream: name a partition, such as ${found[0].stream}`;
+  return null;
 }
 
 function historyOptions(stream, { from, since, follow }, signal, written) {

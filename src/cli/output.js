@@ -34,6 +34,12 @@ function table(header, rows, style = (_, line) => line) {
   return [styled('bold', lines[0]), ...lines.slice(1).map((line, row) => style(row, line))].join('\n');
 }
 
+/** Returns the name of a server, or the number of several. */
+function shortened(nodes) {
+  const count = nodes.split(', ').length;
+  return count === 1 ? nodes : `${count} nodes`;
+}
+
 /** Replaces control characters: any writer to Redis chooses these names, and a terminal must not interpret them. */
 function printable(text) {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject of this function
@@ -44,4 +50,4 @@ function json(value) {
   console.log(JSON.stringify(value, null, 2));
 }
 
-module.exports = { duration, json, printable, styled, table };
+module.exports = { duration, json, printable, shortened, styled, table };

@@ -2,6 +2,8 @@
 
 const { isBehind } = require('../facade/redis/entry-ids.js');
 const { Budget, entryPages } = require('../inspection/entry-pages.js');
+const { partitionCounts } = require('../inspection/partitions/partition-counts.js');
+const { withPartitions } = require('../inspection/partitions/stream-sums.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
 const { json, printable, table } = require('./output.js');
@@ -36,7 +38,8 @@ async function run(args) {
   };
   const { values, words } = parse(args, { help: HELP, options, least: 1, check });
   return Servers.use(values, HELP, async (servers) => {
-    const plans = await plansOf(await streamsOf(servers, words[0]), values);
+    const found = withPartitions(await streamsOf(servers, words[0]), await partitionCounts(servers, [words[0]]));
+    const plans = await plansOf(found, values);
     const isRefused = values.apply && !values.yes && plans.some(({ active }) => active.length > 0);
     const isApplied = values.apply && !isRefused && plans.length > 0;
     if (isApplied) for (const plan of plans) await apply(plan);
@@ -68,7 +71,14 @@ async function planOf(stream, { name, lastDelivered, pending, consumers }, wante
     : await entriesIn(stream, lastDelivered, target);
   const active = consumers.filter(({ idle }) => idle < ACTIVE).map((consumer) => consumer.name);
   const { node, oldest } = stream;
-  const plan = { node, position: lastDelivered, target, again: isBack ? counted : 0, skipped: isBack ? 0 : counted };
+  const plan = {
+    stream: stream.stream,
+    node,
+    position: lastDelivered,
+    target,
+    again: isBack ? counted : 0,
+    skipped: isBack ? 0 : counted,
+  };
   Object.assign(plan, { pending, active, oldest: oldest?.id ?? null });
   return Object.defineProperty(plan, 'apply', {
     value: () => stream.server.client.call('xgroup', 'SETID', stream.key, name, target),
@@ -99,10 +109,12 @@ function print(plans, { group }, { isApplied, isRefused }) {
     return;
   }
   const atMost = (number) => (number === MOST_COUNTED ? `${number} or more` : number);
-  const rows = plans.map(({ node, position, target, again, skipped, pending, oldest }) => {
-    return [node, position, target, atMost(again), atMost(skipped), pending, oldest ?? '-'];
+  const hasSeveral = new Set(plans.map(({ stream }) => stream)).size > 1;
+  const rows = plans.map(({ stream, node, position, target, again, skipped, pending, oldest }) => {
+    const begin = hasSeveral ? [stream, node] : [node];
+    return [...begin, position, target, atMost(again), atMost(skipped), pending, oldest ?? '-'];
   });
-  console.log(table(HEADER, rows));
+  console.log(table(hasSeveral ? ['stream', ...HEADER] : HEADER, rows));
   const active = [...new Set(plans.flatMap((plan) => plan.active))];
   if (active.length > 0) console.log(printable(`Active consumers: ${active.join(', ')}`));
   if (isApplied) console.log('The group is set.');

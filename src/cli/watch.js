@@ -2,9 +2,11 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { LONGEST_TIMER } = require('../facade/support/constants.js');
+const { countsOf } = require('../inspection/partitions/partition-counts.js');
+const { withPartitions, withSums } = require('../inspection/partitions/stream-sums.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
-const { table } = require('./output.js');
+const { shortened, table } = require('./output.js');
 const { AlternateScreen } = require('./alternate-screen.js');
 const { Servers } = require('./servers.js');
 const { shutdownSignal } = require('./shutdown-signal.js');
@@ -12,12 +14,18 @@ const { shutdownSignal } = require('./shutdown-signal.js');
 const HELP = `Usage: hfxbus watch [stream] [options]
 
 Shows rates until Ctrl-C: entries added to each stream, and delivered to and settled by each group, per second.
+A partitioned stream has the sums of its partitions.
 
+  --partitions       shows each partition of a partitioned stream, and no sums
   --interval <ms>    time between two samples, in ms, from 50 on. Default 1000
   --count <n>        number of samples. Default no limit
 ${HELP_OF_BUS}; a line for each sample`;
 
-const OPTIONS = { interval: { type: 'string', default: '1000' }, count: { type: 'string' } };
+const OPTIONS = {
+  partitions: { type: 'boolean', default: false },
+  interval: { type: 'string', default: '1000' },
+  count: { type: 'string' },
+};
 
 /** @returns {Promise<number>} the exit code */
 async function run(args) {
@@ -45,10 +53,11 @@ function check({ interval, count: most }) {
 }
 
 /** Yields the rates between two samples, until the signal aborts. */
-async function* samples(servers, name, { interval, count: most = Infinity }, signal) {
-  let before = await sample(servers, name);
+async function* samples(servers, name, { partitions, interval, count: most = Infinity }, signal) {
+  const arrange = partitions ? withPartitions : withSums;
+  let before = await sample(servers, name, arrange);
   for (let left = Number(most); left > 0 && (await passes(Number(interval), signal)); left--) {
-    const now = await sample(servers, name);
+    const now = await sample(servers, name, arrange);
     yield rates(before, now);
     before = now;
   }
@@ -60,18 +69,20 @@ async function passes(ms, signal) {
   return !signal.aborted;
 }
 
-async function sample(servers, name) {
-  const at = performance.now();
-  return { at, time: new Date().toISOString(), streams: await streamsOf(servers, name) };
+async function sample(servers, name, arrange) {
+  const [at, time] = [performance.now(), new Date().toISOString()];
+  const found = await streamsOf(servers, name);
+  return { at, time, streams: arrange(found, await countsOf(servers, found, name)) };
 }
 
 function rates(before, now) {
   const seconds = (now.at - before.at) / 1000;
   const perSecond = (difference) => (difference === null ? null : Math.max(0, Math.round(difference / seconds)));
   const streams = now.streams.map((stream) => {
-    const old = before.streams.find((other) => other.stream === stream.stream && other.node === stream.node);
+    const old = before.streams.find((other) => isSame(other, stream));
     return {
       stream: stream.stream,
+      ...(stream.partitions !== undefined && { partitions: stream.partitions }),
       node: stream.node,
       length: stream.length,
       added: perSecond(grown(old?.added, stream.added)),
@@ -79,6 +90,14 @@ function rates(before, now) {
     };
   });
   return { time: now.time, streams };
+}
+
+/** Returns true for the same stream. The partitions of a partitioned stream can come to further nodes. */
+function isSame(left, right) {
+  if (left.stream !== right.stream) return false;
+  if (left.partitions === undefined || right.partitions === undefined)
+    return left.partitions === right.partitions && left.node === right.node;
+  return true;
 }
 
 function oldOf(stream, { group }) {
@@ -98,16 +117,19 @@ function grown(before, now) {
   return typeof before === 'number' && typeof now === 'number' ? now - before : null;
 }
 
-const OF_STREAM = ['stream', 'node', 'length', 'added/s'];
+const OF_STREAM = ['node', 'length', 'added/s'];
 const OF_GROUP = ['group', 'delivered/s', 'settled/s', 'pending', 'lag', 'consumers'];
-const HEADER = [...OF_STREAM, ...OF_GROUP];
 
 function page({ time, streams }) {
-  return `${time}\n${streams.length > 0 ? table(HEADER, streams.flatMap(rows)) : 'There are no streams.'}\n`;
+  if (streams.length === 0) return `${time}\nThere are no streams.\n`;
+  const hasSums = streams.some(({ partitions }) => partitions !== undefined);
+  const header = ['stream', ...(hasSums ? ['partitions'] : []), ...OF_STREAM, ...OF_GROUP];
+  const cells = streams.flatMap((stream) => rows(stream, hasSums));
+  return `${time}\n${table(header, cells)}\n`;
 }
 
-function rows({ stream, node, length, added, groups }) {
-  const begin = [stream, node, length, added];
+function rows({ stream, partitions, node, length, added, groups }, hasSums) {
+  const begin = [stream, ...(hasSums ? [partitions ?? '-'] : []), shortened(node), length, added];
   if (groups.length === 0) return [[...begin, ...OF_GROUP.map(() => '-')]];
   return groups.map(({ group, delivered, settled, pending, lag, consumers }) => {
     return [...begin, group, delivered, settled, pending, lag, consumers];

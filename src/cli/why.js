@@ -2,6 +2,7 @@
 
 const { holdingEntry, retainedStreams } = require('../inspection/held-streams.js');
 const { entriesOf, payloadOf } = require('../inspection/job-search.js');
+const { countsOf, groupedByStream } = require('../inspection/partitions/partition-counts.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
 const { duration, json, printable, table } = require('./output.js');
@@ -13,7 +14,7 @@ Shows the entries of a job in all streams, its state for each group (waiting, pe
 owner, idle time and number of deliveries), and its payload keys. Reads every entry of the streams, and scans
 every key of the database.
 
-  --stream <name>    searches this stream only
+  --stream <name>    searches this stream only, with all of its partitions
 ${HELP_OF_BUS}`;
 
 const OPTIONS = { stream: { type: 'string' } };
@@ -31,13 +32,17 @@ async function run(args) {
     ]);
     const payload = perServer.flat();
     if (values.json) json({ jobId, entries, payload });
-    else print({ jobId, entries, payload, retained: await retainedStreams(servers), streams: await streams });
+    else {
+      const retained = await retainedStreams(servers);
+      const counts = await countsOf(servers, named(retained));
+      print({ jobId, entries, payload, retained, counts, streams: await streams });
+    }
     return entries.length + payload.length > 0 ? 0 : 1;
   });
 }
 
-function print({ jobId, entries, payload, retained, streams }) {
-  const removal = removalBy([...retained]);
+function print({ jobId, entries, payload, retained, counts, streams }) {
+  const removal = removalBy(retained, counts);
   if (entries.length + payload.length === 0) {
     console.log(`Job ${printable(jobId)} has no entry in a stream, and no payload.${removal}`);
     return;
@@ -68,9 +73,16 @@ function isHolding({ id, stream, node }, streams, retained) {
 }
 
 /** Returns the sentence about entries that retention has removed; empty without retention. */
-function removalBy(streams) {
-  if (streams.length === 0) return '';
-  return printable(` Entries that every group has acknowledged are removed from ${streams.sort().join(', ')}.`);
+function removalBy(retained, counts) {
+  if (retained.size === 0) return '';
+  const { others, partitions } = groupedByStream(named(retained), counts);
+  const names = [...others.map(({ stream }) => stream), ...partitions.keys()];
+  return printable(` Entries that every group has acknowledged are removed from ${names.sort().join(', ')}.`);
+}
+
+/** Returns streams of which only the names are known. */
+function named(names) {
+  return [...names].map((stream) => ({ stream }));
 }
 
 function rows({ stream, node, id, age, groups }) {

@@ -14,6 +14,7 @@ pub mod options;
 pub mod partitions;
 pub mod producer;
 pub mod protocol;
+pub mod result_channels;
 pub mod runtime;
 pub mod shutdown;
 pub mod stats;

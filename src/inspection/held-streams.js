@@ -2,7 +2,7 @@
 
 const { isBehind, successor } = require('../facade/redis/entry-ids.js');
 const { duration } = require('./duration.js');
-const { keysOf, literal } = require('./streams.js');
+const { keysOf, literal } = require('./scan.js');
 
 /**
  * Finds streams with retention whose acknowledged entries stay because of a group that nobody reads for, or of a pending entry
@@ -68,9 +68,19 @@ function holdingEntry({ groups }) {
   return lowestOf(groups)?.oldestPending?.id ?? null;
 }
 
+/**
+ * Returns the slowest group with the first id that it has not acknowledged, and with its pending entry if it is that. Returns
+ * `null` if all groups have acknowledged all entries.
+ */
+function holderOf({ lastId, groups }) {
+  const lowest = lowestOf(groups);
+  if (lowest === null || isBehind(firstOf(lowest), lastId)) return null;
+  return { group: lowest.group, first: firstOf(lowest), entry: lowest.oldestPending?.id ?? null };
+}
+
 /** Returns the first id that a group has not acknowledged. */
 function firstOf({ oldestPending, lastDelivered }) {
   return oldestPending?.id ?? successor(lastDelivered) ?? lastDelivered;
 }
 
-module.exports = { checkRetention, holdingEntry, retainedStreams };
+module.exports = { checkRetention, holderOf, holdingEntry, retainedStreams };

@@ -2,7 +2,8 @@
 
 const { isBehind } = require('../facade/redis/entry-ids.js');
 const { Budget, entryPages } = require('./entry-pages.js');
-const { PAGE, withAge, literal, pendingOf, record, timeOf } = require('./streams.js');
+const { PAGE, literal } = require('./scan.js');
+const { withAge, pendingOf, record, timeOf } = require('./streams.js');
 
 /** Owner of an entry that is not pending. */
 const UNOWNED = { owner: null, idle: null, deliveries: null };

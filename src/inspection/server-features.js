@@ -36,6 +36,34 @@ function has({ redis, valkey, command }, info, commands) {
   return Number.parseFloat(info.get('redis_version')) >= redis;
 }
 
+/**
+ * Says if completions of a Cluster can be sharded.
+ * @param {import('../cli/servers.js').Servers} servers
+ * @param {Array<{ stream: string }>} streams
+ * @returns {Promise<import('./finding.js').Finding[]>}
+ */
+async function checkSharded({ all, prefix }, streams) {
+  const step = LADDER.find(({ name }) => name === 'SPUBLISH');
+  const present = await Promise.all(all.map(async ({ client, info }) => has(step, info, await commandsOf(client))));
+  const without = all.filter((_, at) => !present[at]).map(({ name }) => name);
+  const excluded = streams
+    .map(({ stream }) => stream)
+    .filter((stream) => !hasShardedChannel(`${prefix}:str:${stream}`));
+  const rest =
+    excluded.length > 0
+      ? `, but not of ${[...new Set(excluded)].join(', ')}, because of the braces in their names`
+      : '';
+  const detail = without.length > 0 ? `not possible: ${without.join(', ')} without SPUBLISH` : `possible${rest}`;
+  return [{ check: 'sharded completions', node: all.map(({ name }) => name).join(', '), state: 'ok', detail }];
+}
+
+/** Returns false for the key of a stream that has a closing brace and no hash tag: no channel can be in its slot. */
+function hasShardedChannel(key) {
+  const open = key.indexOf('{');
+  const isTagged = open >= 0 && key.indexOf('}', open) > open + 1;
+  return isTagged || !key.includes('}');
+}
+
 /** Resolves with the commands of the ladder that a server has; `null` if it lists no subcommands, or without the right to ask. */
 async function commandsOf(client) {
   const wanted = LADDER.flatMap(({ command }) => command ?? []);
@@ -50,4 +78,4 @@ async function commandsOf(client) {
   }
 }
 
-module.exports = { checkFeatures };
+module.exports = { checkFeatures, checkSharded };

@@ -1,27 +1,7 @@
 'use strict';
 
-/** Number of keys or entries in one request. */
-const PAGE = 1000;
-
-/** Resolves with the keys that match on a server. SCAN does not block Redis. */
-async function keysOf({ client }, pattern) {
-  const keys = new Set();
-  let cursor = '0';
-  do {
-    const [next, page] = await client.call('scan', cursor, 'MATCH', pattern, 'COUNT', PAGE);
-    for (const key of page) keys.add(key);
-    cursor = next;
-  } while (cursor !== '0');
-  return [...keys].sort();
-}
-
-/** Escapes a text for a glob pattern. */
-function literal(text) {
-  return text.replace(/[*?[\]\\^]/g, '\\$&');
-}
-
-/** End of the name of the stream of a partition, behind the name of the partitioned stream. */
-const PARTITION = /^#\d+(\{\d+\})?$/;
+const { partitionCounts, partitionOf } = require('./partitions/partition-counts.js');
+const { keysOf, literal } = require('./scan.js');
 
 /**
  * Resolves with the streams of a bus on all servers.
@@ -30,33 +10,15 @@ const PARTITION = /^#\d+(\{\d+\})?$/;
  */
 async function streamsOf(servers, name) {
   const begin = `${servers.prefix}:str:`;
-  const isPartitioned = name !== undefined && (await hasPartitions(servers, name));
+  const isPartitioned = name !== undefined && (await partitionCounts(servers, [name])).size > 0;
   const perServer = servers.all.map(async (server) => {
     const own = name === undefined ? await keysOf(server, `${literal(begin)}*`) : [begin + name];
     const found = isPartitioned ? await keysOf(server, `${literal(`${begin}${name}#`)}*`) : [];
-    const partitions = found.filter((key) => PARTITION.test(key.slice(begin.length + name.length)));
-    const keys = [...own, ...partitions.sort(byPartition)];
+    const keys = [...own, ...found.filter((key) => partitionOf(key.slice(begin.length))?.stream === name)];
     const streams = await Promise.all(keys.map((key) => streamOf(server, key, servers.prefix)));
     return streams.filter((stream) => stream !== null);
   });
   return (await Promise.all(perServer)).flat();
-}
-
-/** Resolves with true if a stream is partitioned. A server that does not have the count, or must not tell it, is passed over. */
-async function hasPartitions(servers, name) {
-  const perServer = servers.all.map(({ client }) => {
-    return client.call('exists', `${servers.prefix}:prt:${name}`).catch((error) => {
-      if (error.name === 'ReplyError') return 0;
-      throw error;
-    });
-  });
-  return (await Promise.all(perServer)).includes(1);
-}
-
-/** Compares the keys of partitions of one stream by their numbers. */
-function byPartition(left, right) {
-  const number = (key) => Number(key.slice(key.lastIndexOf('#') + 1).split('{', 1)[0]);
-  return number(left) - number(right);
 }
 
 /** Resolves with a stream and its groups, or `null` if this server does not have it. */
@@ -190,12 +152,9 @@ function defineHidden(object, values) {
 }
 
 module.exports = {
-  PAGE,
   consumerOf,
   describeStream,
   isMissing,
-  keysOf,
-  literal,
   pendingOf,
   record,
   streamsOf,

@@ -2,7 +2,7 @@
 
 const { isBehind } = require('../facade/redis/entry-ids.js');
 const { duration } = require('./duration.js');
-const { PAGE } = require('./streams.js');
+const { PAGE } = require('./scan.js');
 
 /**
  * Finds stuck groups.

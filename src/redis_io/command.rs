@@ -5,7 +5,7 @@ pub use crate::redis_io::destination::{Destination, ReplyCollector, ReplySink, R
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::key_slot::slot_of;
-use crate::redis_io::options::{QueueExtent, QueueLimit};
+use crate::redis_io::options::QueueExtent;
 
 /// Size from which a word counts as a payload, in bytes.
 const LARGE_WORD: usize = 64 * 1_024;
@@ -129,6 +129,20 @@ impl Commands {
         }
     }
 
+    /// Forbids a second attempt for the last command, and any wait before the first one: see [`CommandMeta::expires`].
+    pub fn last_expires(&mut self) {
+        if let Some(meta) = self.metas.last_mut() {
+            (meta.resend, meta.expires) = (false, true);
+        }
+    }
+
+    /// As [`Commands::last_expires`], for all packed commands.
+    pub fn all_expire(&mut self) {
+        for meta in &mut self.metas {
+            (meta.resend, meta.expires) = (false, true);
+        }
+    }
+
     /// Makes one transaction of the packed commands. None of them is sent again or redirected alone.
     pub fn bind(&mut self) {
         self.bind_from(0);
@@ -199,52 +213,6 @@ impl Commands {
     /// Number and size of the commands.
     pub(crate) fn extent(&self) -> QueueExtent {
         QueueExtent { commands: self.len(), bytes: self.size() }
-    }
-
-    /// Takes the first commands that fit into `room`, but at least `least`. Commands of one request or transaction are
-    /// taken together or not at all, since the last reply of a request must come last.
-    pub(crate) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
-        let (mut count, mut size) = (0, 0);
-        for unit in self.metas.chunk_by(|before, meta| meta.belongs_to(before)) {
-            let (next_count, length) =
-                (count + unit.len(), unit.iter().map(|meta| meta.length).sum::<usize>());
-            let fits = next_count <= room.commands && size + length <= room.bytes;
-            if !fits && next_count > least {
-                break;
-            }
-            (count, size) = (next_count, size + length);
-        }
-        let rest = Self { bytes: self.bytes.split_off(size), metas: self.metas.split_off(count) };
-        std::mem::replace(self, rest)
-    }
-
-    /// Takes the requests and transactions that exceed a limit by themselves. One command alone never does. Their bytes are
-    /// dropped, since they can never be sent.
-    pub(crate) fn take_too_large(&mut self, limit: QueueLimit) -> Vec<CommandMeta> {
-        let is_too_large = |unit: &[CommandMeta]| {
-            let size = unit.iter().map(|meta| meta.length).sum::<usize>();
-            unit.len() > 1 && (unit.len() > limit.commands || size > limit.bytes)
-        };
-        let units = self.metas.chunk_by(|before, meta| meta.belongs_to(before));
-        let marks: Vec<bool> =
-            units.flat_map(|unit| std::iter::repeat_n(is_too_large(unit), unit.len())).collect();
-        if !marks.contains(&true) {
-            return Vec::new();
-        }
-        let (mut too_large, mut start, mut end) = (Vec::new(), 0, 0);
-        for (meta, is_too_large) in std::mem::take(&mut self.metas).into_iter().zip(marks) {
-            let next = start + meta.length;
-            if is_too_large {
-                too_large.push(meta);
-            } else {
-                self.bytes.copy_within(start..next, end);
-                end += meta.length;
-                self.metas.push(meta);
-            }
-            start = next;
-        }
-        self.bytes.truncate(end);
-        too_large
     }
 
     /// Fails all packed commands with `error`.
@@ -325,30 +293,6 @@ mod tests {
     }
 
     #[test]
-    fn as_many_commands_are_taken_as_there_is_room_for() {
-        let pack = || {
-            let mut commands = Commands::default();
-            for name in ["A", "B", "C"] {
-                commands.begin(name, 1).end(Destination::Nowhere);
-            }
-            commands
-        };
-        let each = pack().size() / 3;
-        for (room, expected) in [
-            (QueueLimit { commands: 2, bytes: usize::MAX }, 2),
-            (QueueLimit { commands: 9, bytes: each * 2 - 1 }, 1),
-            (QueueLimit { commands: 0, bytes: 9 }, 0),
-            (QueueLimit { commands: 3, bytes: each * 3 }, 3),
-        ] {
-            let mut commands = pack();
-            let fitting = commands.take_fitting(room, 0);
-            assert_eq!((fitting.len(), commands.len()), (expected, 3 - expected));
-            assert_eq!((fitting.size(), commands.size()), (expected * each, (3 - expected) * each));
-        }
-        assert_eq!(pack().take_fitting(QueueLimit { commands: 3, bytes: 0 }, 1).len(), 1);
-    }
-
-    #[test]
     fn bound_commands_are_sent_once_and_behind_the_first() {
         let mut commands = Commands::default();
         for name in ["MULTI", "EXEC"] {
@@ -357,47 +301,6 @@ mod tests {
         commands.bind();
         let metas: Vec<_> = commands.metas.iter().map(|meta| (meta.resend, meta.follows)).collect();
         assert_eq!(metas, [(false, false), (false, true)]);
-    }
-
-    #[test]
-    fn a_transaction_finds_room_whole_or_not_at_all() {
-        let mut commands = Commands::default();
-        commands.begin("A", 1).end(Destination::Nowhere);
-        commands.begin("MULTI", 1).end(Destination::Nowhere);
-        commands.begin("EXEC", 1).end_following(Destination::Nowhere);
-        let fitting = commands.take_fitting(QueueLimit { commands: 2, bytes: usize::MAX }, 1);
-        assert_eq!((fitting.len(), commands.len()), (1, 2));
-        assert!(commands.take_fitting(QueueLimit { commands: 1, bytes: usize::MAX }, 1).is_empty());
-        assert_eq!(commands.take_fitting(QueueLimit { commands: 2, bytes: usize::MAX }, 1).len(), 2);
-    }
-
-    #[test]
-    fn requests_that_exceed_the_limit_by_themselves_are_taken_from_the_others() {
-        let mut commands = Commands::default();
-        for (id, name) in [(1, "A"), (2, "BB"), (2, "BB"), (2, "BB"), (3, "C"), (3, "C"), (4, "DDDDDDDDDD")] {
-            commands.begin(name, 1).end(Destination::Sink(ReplyTag { kind: 0, index: 0, id }));
-        }
-        let limit = QueueLimit { commands: 2, bytes: usize::MAX };
-        let too_large = commands.take_too_large(limit);
-        assert_eq!(too_large.iter().map(|meta| meta.name).collect::<Vec<_>>(), ["BB", "BB", "BB"]);
-        assert!(commands.take_too_large(limit).is_empty());
-        let too_large = commands.take_too_large(QueueLimit { commands: 9, bytes: 15 });
-        assert_eq!(too_large.iter().map(|meta| meta.name).collect::<Vec<_>>(), ["C", "C"]);
-        let mut left = Vec::new();
-        commands.take_each(|meta, bytes| left.push((meta.name, String::from_utf8_lossy(bytes).into_owned())));
-        let word = |word: &str| format!("*1\r\n${}\r\n{word}\r\n", word.len());
-        assert_eq!(left, [("A", word("A")), ("DDDDDDDDDD", word("DDDDDDDDDD"))]);
-    }
-
-    #[test]
-    fn a_request_finds_room_whole_or_not_at_all() {
-        let mut commands = Commands::default();
-        for id in [1, 1, 2, 2] {
-            commands.begin("GET", 1).end(Destination::Sink(ReplyTag { kind: 0, index: 0, id }));
-        }
-        let fitting = commands.take_fitting(QueueLimit { commands: 3, bytes: usize::MAX }, 1);
-        assert_eq!((fitting.len(), commands.len()), (2, 2));
-        assert!(commands.take_fitting(QueueLimit { commands: 1, bytes: usize::MAX }, 1).is_empty());
     }
 
     #[test]

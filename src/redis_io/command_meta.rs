@@ -33,6 +33,9 @@ pub struct CommandMeta {
     /// Allows a second attempt if the connection drops before the reply. False for a blocking read, since each attempt
     /// can strand entries.
     pub resend: bool,
+    /// Fails the command instead of a wait: for a connection, for a node of a Cluster, or for another attempt. True for a
+    /// claim whose minimum idle time holds at the time of packing.
+    pub expires: bool,
     /// Node of a Cluster that the command goes to.
     pub place: CommandRoute,
     /// Redirects of the command so far.
@@ -54,6 +57,7 @@ impl CommandMeta {
             length: start,
             destination,
             resend: true,
+            expires: false,
             place,
             redirects,
             follows: false,

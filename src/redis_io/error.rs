@@ -180,6 +180,11 @@ impl RedisError {
         self.reply_code().is_some_and(|code| BUSY.contains(&code) || UNFIT.contains(&code))
     }
 
+    /// Returns true if the server takes no writes for the moment.
+    pub fn is_unfit(&self) -> bool {
+        self.reply_code().is_some_and(|code| UNFIT.contains(&code))
+    }
+
     /// The first word of an error reply, which Redis promises to be stable; `None` for other kinds.
     pub fn reply_code(&self) -> Option<&str> {
         match self.kind {

@@ -21,6 +21,9 @@
 //! ordered partitions: `{p}:mem:{stream}:{group}`, the consumers that live, `{p}:own:{partition}:{group}`, the owner, and
 //! `{p}:fen:{partition}:{group}`, the last fencing number. The last two have the hash tag of the partition.
 //!
+//! Version 2 does not know `{p}:res:{stream}:{group}:{id}`, the result stream of a job for a group, and the channel of the same
+//! name.
+//!
 //! Version 2 does not know `{p}:lim:{stream}:{group}` and `{p}:lmk:{stream}:{group}:{key}`, the permits that were requested in
 //! the current window of a rate limit.
 
@@ -36,6 +39,7 @@ pub struct Keys {
     retention_mark: String,
     retention_lease: String,
     partitions: String,
+    result: String,
     ownership: String,
     once: String,
     delayed: String,
@@ -58,6 +62,7 @@ impl Keys {
             retention_mark: format!("{node}{prefix}:ret:"),
             retention_lease: format!("{node}{prefix}:rtl:"),
             partitions: format!("{node}{prefix}:prt:"),
+            result: format!("{node}{prefix}:res:"),
             ownership: format!("{node}{prefix}:"),
             once: format!("{node}{prefix}:once:"),
             delayed: format!("{node}{prefix}:delayed:"),
@@ -77,6 +82,16 @@ impl Keys {
     /// The key of the counts of a stream's partitions.
     pub fn partitions(&self, stream: &str) -> String {
         format!("{}{stream}", self.partitions)
+    }
+
+    /// The key of the result stream of a job for `group`.
+    pub fn result(&self, stream: &str, group: &str, job: &str) -> String {
+        format!("{}{stream}:{group}:{job}", self.result)
+    }
+
+    /// The channel of its chunks.
+    pub fn result_channel(&self, stream: &str, group: &str, job: &str) -> String {
+        format!("{}:res:{stream}:{group}:{job}", self.prefix)
     }
 
     /// The key of the consumers of `group` that can own partitions of `stream`.
@@ -210,6 +225,8 @@ mod tests {
         assert_eq!(keys.unheard("1-2", "s", "g").concat(), b"hfxbus:rec:unheard:1-2:s:g");
         assert_eq!(keys.retention_mark("s").concat(), b"hfxbus:ret:s");
         assert_eq!(keys.retention_lease("s").concat(), b"hfxbus:rtl:s");
+        assert_eq!(keys.result("s", "g", "J"), "hfxbus:res:s:g:J");
+        assert_eq!(keys.result_channel("s", "g", "J"), "hfxbus:res:s:g:J");
     }
 
     #[test]
@@ -219,6 +236,8 @@ mod tests {
         assert_eq!(keys.stream("s"), "dbl:hfxbus:str:s");
         assert_eq!(keys.record("1-2", "s", "g").concat(), b"dbl:hfxbus:rec:1-2:s:g");
         assert_eq!(keys.retention_mark("s").concat(), b"dbl:hfxbus:ret:s");
+        assert_eq!(keys.result("s", "g", "J"), "dbl:hfxbus:res:s:g:J");
+        assert_eq!(keys.result_channel("s", "g", "J"), "hfxbus:res:s:g:J");
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
     }

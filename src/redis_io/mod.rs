@@ -8,6 +8,7 @@ pub mod address;
 pub mod cluster;
 pub mod command;
 pub mod command_meta;
+mod command_selection;
 pub mod connection;
 pub mod destination;
 pub mod error;

@@ -28,7 +28,10 @@ impl Summary<'_> {
             }
             let room = self.concurrency_of(number) + self.read_ahead_of(number);
             // Each stream of a Cluster can have a read of its own.
+            // A partition is read by its owner only.
+            let is_ordered = self.scenario.streams.iter().any(|stream| stream.lease.is_some());
             let streams = match self.scenario.arrangement {
+                _ if is_ordered => 1,
                 Arrangement::Cluster(_) => 1,
                 Arrangement::Standalone | Arrangement::Sentinel => self.scenario.streams.len(),
             };

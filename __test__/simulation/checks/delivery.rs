@@ -2,29 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Summary, group_number, job_number};
+use super::summary::{Entry, Summary, group_number, job_number};
 use crate::history::{Done, End, Event, Timed, Value};
 use crate::scenario::{Payload, Scenario};
 
 impl Summary<'_> {
     /// A resolved send is in the stream, and each group that existed has started it.
     pub(super) fn delivery(&self, found: &mut Vec<String>) {
-        let started: BTreeSet<(usize, u32)> = self.runs.values().map(|run| (run.group, run.job)).collect();
         for Timed { at, event } in self.events {
             let Event::Sent { job, error: None } = event else { continue };
+            // The entry of a delayed send comes later.
+            if self.sends.get(job).is_some_and(|send| send.delay().is_some()) {
+                continue;
+            }
             let Some(entry) = self.entries_of(*job).iter().find(|entry| entry.at <= *at) else {
                 found.push(format!("j{job}: send() has resolved, and no server has the entry"));
                 continue;
             };
-            for key in &entry.groups {
-                let Some(group) = group_number(key) else { continue };
-                // A crash counts as a delivery of the entries that waited in the consumer, and so does a deadline that
-                // passed before JavaScript was free.
-                let is_given_up =
-                    self.is_exhausted(group, *job) && (self.is_disturbed(group) || self.may_expire(group));
-                if !started.contains(&(group, *job)) && !self.is_lost(entry, key) && !is_given_up {
-                    found.push(format!("j{job}: g{group} has never started entry {}", entry.id));
-                }
+            self.must_start(*job, entry, found);
+        }
+    }
+
+    /// Each group that existed has started an entry.
+    pub(super) fn must_start(&self, job: u32, entry: &Entry, found: &mut Vec<String>) {
+        for key in &entry.groups {
+            let Some(group) = group_number(key) else { continue };
+            // A crash counts as a delivery of the entries that waited in the consumer, and so does a deadline that passed
+            // before JavaScript was free.
+            let is_given_up =
+                self.is_exhausted(group, job) && (self.is_disturbed(group) || self.may_expire(group));
+            let is_started = self.runs.values().any(|run| (run.group, run.job) == (group, job));
+            if !is_started && !self.is_lost(entry, key) && !is_given_up {
+                found.push(format!("j{job}: g{group} has never started entry {}", entry.id));
             }
         }
     }

@@ -2,8 +2,10 @@
 
 mod calls;
 mod comparisons;
+mod delayed_sends;
 mod delivery;
 mod ending;
+mod key_order;
 mod ledger;
 mod outcome;
 mod payloads;
@@ -11,6 +13,7 @@ mod regrouping;
 mod repetition;
 mod retention;
 mod running;
+mod single_sends;
 mod summary;
 mod takeover;
 mod waiting;
@@ -45,14 +48,17 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 25] = [
+    let checks: [(&'static str, Check<'a>); 28] = [
         ("delivery", Summary::delivery),
+        ("delayed sends", Summary::delayed_sends),
         ("outcome", Summary::outcome),
         ("acknowledgement", Summary::acknowledgement),
         ("retention", Summary::retention),
+        ("single sends", Summary::single_sends),
         ("dead letters", Summary::dead_letters),
         ("concurrency", Summary::concurrency),
         ("order", Summary::order),
+        ("key order", Summary::key_order),
         ("overlap", Summary::overlap),
         ("retry limit", Summary::retry_limit),
         ("repetition", Summary::repetition),

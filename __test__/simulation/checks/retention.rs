@@ -9,12 +9,15 @@ use crate::history::{Done, Event, Timed};
 
 type EntryKey = (u64, u64);
 
+/// Maximum time between two comparisons, in ms. A group that was made in between is missing from the first one.
+const LONGEST: u64 = 3_000;
+
 /// A stream of a server.
 #[derive(Default)]
 struct StreamModel {
     entries: BTreeSet<EntryKey>,
-    /// Groups with the time of their creation, the entry behind which they began, and what they have acknowledged.
-    groups: BTreeMap<String, (u64, EntryKey, BTreeSet<EntryKey>)>,
+    /// Groups with the time of their creation, the entry behind which they began, and the times of their acknowledgements.
+    groups: BTreeMap<String, (u64, EntryKey, BTreeMap<EntryKey, u64>)>,
 }
 
 fn model<'a>(
@@ -26,10 +29,11 @@ fn model<'a>(
 }
 
 impl Summary<'_> {
-    /// An entry is removed by its id only after every group has acknowledged it.
+    /// An entry is removed by its id only after every group has acknowledged it, and not before its time.
     pub(super) fn retention(&self, found: &mut Vec<String>) {
         let mut streams: BTreeMap<(u16, String), StreamModel> = BTreeMap::new();
         let mut comparisons = Comparisons::default();
+        let keep = self.scenario.retains.unwrap_or(0);
         for Timed { at, event } in self.events {
             let Event::Server { port, done } = event else { continue };
             comparisons.note((*at, *port), done);
@@ -41,7 +45,7 @@ impl Summary<'_> {
                     let begin = parse_entry_id(from).unwrap_or_default();
                     model(&mut streams, *port, stream)
                         .groups
-                        .insert(group.clone(), (*at, begin, BTreeSet::new()));
+                        .insert(group.clone(), (*at, begin, BTreeMap::new()));
                 }
                 Done::GroupGone { stream, group } => {
                     drop(model(&mut streams, *port, stream).groups.remove(group))
@@ -50,7 +54,9 @@ impl Summary<'_> {
                     if let Some((_, _, acknowledged)) =
                         model(&mut streams, *port, stream).groups.get_mut(group)
                     {
-                        acknowledged.extend(entries.iter().filter_map(|entry| parse_entry_id(entry)));
+                        for entry in entries.iter().filter_map(|entry| parse_entry_id(entry)) {
+                            acknowledged.entry(entry).or_insert(*at);
+                        }
                     }
                 }
                 Done::Trimmed { stream, below: Some(below) } => {
@@ -60,11 +66,18 @@ impl Summary<'_> {
                     for entry in std::mem::replace(&mut model.entries, kept) {
                         for (group, (made, begin, acknowledged)) in &model.groups {
                             let is_old = comparisons.include((*at, *port), stream, *made);
-                            if is_old && entry > *begin && !acknowledged.contains(&entry) {
-                                found.push(format!(
-                                    "at {at}: {}-{} was removed, and {group} has not acknowledged it",
-                                    entry.0, entry.1
-                                ));
+                            if !is_old || entry <= *begin {
+                                continue;
+                            }
+                            let (time, sequence) = entry;
+                            match acknowledged.get(&entry) {
+                                None => found.push(format!(
+                                    "at {at}: {time}-{sequence} was removed, and {group} has not acknowledged it"
+                                )),
+                                Some(since) if *at < since + keep && made + keep + LONGEST <= *at => found.push(format!(
+                                    "at {at}: {time}-{sequence} was removed, and {group} has acknowledged it at {since}"
+                                )),
+                                Some(_) => {}
                             }
                         }
                     }

@@ -49,6 +49,9 @@ impl Summary<'_> {
                 continue;
             }
             let [entry] = self.entries_of(*job) else { continue };
+            if self.lease_of(&entry.stream).is_some() {
+                continue;
+            }
             let Some(id) = parse_entry_id(&entry.id) else { continue };
             let before = last.insert((group, entry.port, &entry.stream), id);
             if before.is_some_and(|before| before > id) {
@@ -75,6 +78,7 @@ impl Summary<'_> {
                 continue;
             }
             let deadline = self.scenario.groups[group].claim_deadline;
+            let deadline = self.lease_of(&entry.stream).map_or(deadline, |lease| lease.min(deadline));
             for (at, first) in runs.iter().enumerate() {
                 let until = self.end_of(first);
                 for second in &runs[at + 1..] {

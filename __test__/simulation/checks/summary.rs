@@ -328,6 +328,12 @@ impl<'a> Summary<'a> {
         self.scenario.processes.get(process).map_or(0, |process| process.consumers[nth].read_ahead)
     }
 
+    /// Lease of a stream that is ordered by key, in ms.
+    pub(super) fn lease_of(&self, stream: &str) -> Option<u64> {
+        let streams = (0..self.scenario.streams.len()).zip(&self.scenario.streams);
+        streams.into_iter().find(|(at, _)| Scenario::stream_key(*at) == stream)?.1.lease
+    }
+
     /// Returns true if a consumer has reported that a job is exhausted, or a server has its dead letter.
     pub(super) fn is_exhausted(&self, group: usize, job: u32) -> bool {
         self.exhausted.contains(&(group, job))

@@ -16,7 +16,11 @@ impl Summary<'_> {
         for ((port, stream, group, entry), steps) in self.ledger.entries() {
             // A consumer can renew leases of a group that is not there any more, and of the next one. A failover undoes leases,
             // so that the entry is idle for longer than the ledger says.
-            if self.is_another_group(*port, stream, *group) || self.is_ever_rewound(*port, stream) {
+            // The next owner of a partition takes over at once.
+            if self.is_another_group(*port, stream, *group)
+                || self.is_ever_rewound(*port, stream)
+                || self.lease_of(stream).is_some()
+            {
                 continue;
             }
             let deadline = self.scenario.groups[*group].claim_deadline;
@@ -26,7 +30,9 @@ impl Summary<'_> {
                     What::Claimed { idle, .. } => idle.saturating_add(step.at - before.at),
                     _ => step.at - before.at,
                 };
-                let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at);
+                // The owner takes back what a late command has taken from it.
+                let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
+                    || self.disruptions.is_late(Self::process_of(from), *port, before.at);
                 if idle < deadline && !is_late && !self.disruptions.is_clock_set(*port, step.at) {
                     let at = step.at;
                     found.push(format!(
@@ -47,7 +53,7 @@ impl Summary<'_> {
         let rejoined = self.rejoined();
         for ((port, stream, group, entry), steps) in self.ledger.entries() {
             // A consumer can renew leases of a group that is not there any more, and of the next one.
-            if self.is_another_group(*port, stream, *group) {
+            if self.is_another_group(*port, stream, *group) || self.lease_of(stream).is_some() {
                 continue;
             }
             let grace = self.scenario.groups[*group].claim_deadline.min(MAX_GRACE);

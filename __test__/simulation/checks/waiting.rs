@@ -23,7 +23,11 @@ impl Summary<'_> {
         for (job, entry) in self.entries.iter().flat_map(|(job, all)| all.iter().map(move |one| (job, one))) {
             for key in &entry.groups {
                 let Some(group) = group_number(key) else { continue };
-                if self.is_lost(entry, key) || self.flushed.contains_key(&entry.port) {
+                // An entry can wait for another one of its key, or for an owner.
+                if self.is_lost(entry, key)
+                    || self.flushed.contains_key(&entry.port)
+                    || self.lease_of(&entry.stream).is_some()
+                {
                     continue;
                 }
                 let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
@@ -70,6 +74,7 @@ impl Summary<'_> {
         if self.is_lost(entry, &key)
             || self.is_destroyed(group, job)
             || self.is_ever_rewound(entry.port, &entry.stream)
+            || self.lease_of(&entry.stream).is_some()
         {
             return;
         }

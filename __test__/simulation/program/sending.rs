@@ -1,12 +1,15 @@
 //! Sends of a process: one job for itself, or the jobs of one moment in one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hfxbus::engine::options::bus::Route;
 use hfxbus::engine::producer::sending::send_payload::{PayloadValue, SendPayload};
 use hfxbus::engine::producer::sending::send_plan::{QueuedSend, SendPlan};
 use hfxbus::engine::producer::transaction::SendTransaction;
+use hfxbus::engine::protocol::idempotency::SendOnce;
 use hfxbus::redis_io::command::Commands;
+use hfxbus::redis_io::resp::Value;
 
 use super::Program;
 use super::board::{ANSWER, KEY, value_of};
@@ -16,6 +19,8 @@ use crate::scenario::{Payload, Scenario, Send};
 
 /// Lifetime of an outcome record in ms.
 const RECORD: u64 = 3_600_000;
+/// Time for which an id is kept, in ms.
+const ID: u64 = 60_000;
 
 impl Program {
     /// Sends a job, once JavaScript is free.
@@ -23,10 +28,15 @@ impl Program {
         let this = self.clone();
         self.tasks.spawn(async move {
             this.host.turn().await;
-            if this.batches {
-                this.send_with_others(send, &route).await;
-            } else {
-                this.send_now(&send, &route);
+            match send.once {
+                None if this.batches => this.send_with_others(send, &route).await,
+                once => {
+                    this.send_now(&send, &route);
+                    if let Some(after) = once.and_then(|once| once.cancelled) {
+                        tokio::time::sleep(Duration::from_millis(after)).await;
+                        this.cancel(&send).await;
+                    }
+                }
             }
         });
     }
@@ -40,6 +50,16 @@ impl Program {
         let mut commands = Commands::default();
         producer.send(&mut commands, queued);
         self.bus.nodes()[node].shared().submit(&mut commands);
+    }
+
+    /// Cancels a delayed send.
+    async fn cancel(&self, send: &Send) {
+        let Some(producer) = &self.producer else { return };
+        self.host.turn().await;
+        let (stream, id) = (Scenario::stream_name(send.stream), Scenario::job_id(send.job));
+        let reply = producer.cancel("main", &stream, &id).await;
+        let is_removed = reply.ok().map(|reply| matches!(reply, Value::Integer(1)));
+        self.host.board.history.note(Event::Cancelled { job: send.job, is_removed });
     }
 
     /// Sends the jobs of this moment in one transaction. The first one waits for the others.
@@ -78,14 +98,20 @@ impl Program {
             capped: self.host.board.capped[send.stream],
             record: if send.is_recorded { RECORD } else { 0 },
             headers: None,
-            key: None,
+            key: send.key.map(|key| format!("k{key}").into()),
             payload: payload_of(send),
-            once: None,
+            once: once_of(send),
             request,
             wait: (!groups.is_empty()).then_some(send.job),
             ends_at_error: false,
         }
     }
+}
+
+fn once_of(send: &Send) -> Option<Box<SendOnce>> {
+    let id = Scenario::job_id(send.job).into();
+    let (delay, is_of_job) = (send.delay(), send.delay().is_some());
+    send.once.map(|_| Box::new(SendOnce { id, ttl: ID, delay, due: None, is_of_job }))
 }
 
 fn payload_of(send: &Send) -> Option<Box<SendPayload>> {

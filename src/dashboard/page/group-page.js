@@ -2,7 +2,7 @@ import { Chart } from './chart.js';
 import { useLive } from './data.js';
 import { count, duration, rate, timeOfId, UNKNOWN } from './format.js';
 import { html } from './html.js';
-import { Empty, Failure, Figure, State, Table, Time, Title } from './parts.js';
+import { Empty, Failure, Figure, Name, State, Table, Time, Title } from './parts.js';
 import { link } from './route.js';
 
 /** Default of the option `retryLimit`. */
@@ -12,13 +12,14 @@ export function GroupPage({ query }) {
   const { body, error } = useLive('group', query.toString());
   const [stream, group] = [query.get('stream') ?? '', query.get('group') ?? ''];
   const bus = query.get('bus') ?? 0;
+  const partitions = query.get('partitions');
   if (body === null) {
     return html`<${Title} text=${`Group ${group}`} />${error && html`<${Empty} title="Not found">${error}</${Empty}>`}`;
   }
   const { data, time } = body;
   const more = data.isSampled ? '' : ' of the oldest 100';
   return html`<${Title} text=${`Group ${group}`}>
-      <p class="of">of stream <a href=${link('stream', { bus, stream })}>${stream}</a></p>
+      <p class="of">of stream <a href=${link('stream', { bus, stream, partitions })}>${stream}</a>${data.partitions !== null && `, ${count(data.partitions)} partitions`}</p>
       <${State} state=${data.state} label=${data.reasons.join(', ') || 'fine'} />
       ${data.letterStreams.slice(0, 1).map((letters) => html`<a class="button" href=${link('letters', { bus, stream: letters, from: stream, group })}>Show its dead letters</a>`)}
     </${Title}>
@@ -41,7 +42,7 @@ export function GroupPage({ query }) {
     </section>
     <section aria-labelledby="entries-title">
       <div class="bar"><h2 id="entries-title">Oldest pending entries</h2><${Deliveries} deliveries=${data.deliveries} more=${more} /></div>
-      ${data.entries.length > 0 ? html`<${Entries} entries=${data.entries} about=${{ bus, stream, time }} />` : html`<${Empty} title="Nothing is pending">Every delivered entry is settled.</${Empty}>`}
+      ${data.entries.length > 0 ? html`<${Entries} entries=${data.entries} about=${{ bus, time, isPartitioned: data.partitions !== null }} />` : html`<${Empty} title="Nothing is pending">Every delivered entry is settled.</${Empty}>`}
     </section>`;
 }
 
@@ -91,18 +92,20 @@ function Deliveries({ deliveries, more }) {
   return html`<p class="muted">${text.join(', ')}${more}</p>`;
 }
 
-function Entries({ entries, about: { bus, stream, time } }) {
+function Entries({ entries, about: { bus, time, isPartitioned } }) {
   const columns = [
     { name: 'Entry' },
+    ...(isPartitioned ? [{ name: 'Partition' }] : []),
     { name: 'Sent' },
     { name: 'Owner' },
     { name: 'Idle', isNumber: true, title: 'Time since the last delivery or lease renewal' },
     { name: 'Deliveries', isNumber: true, title: `The default of retryLimit is ${RETRY_LIMIT}` },
   ];
-  const rows = entries.map(({ id, node, owner, idle, deliveries }) => ({
-    key: `${node} ${id}`,
+  const rows = entries.map(({ id, node, stream, owner, idle, deliveries }) => ({
+    key: `${node} ${stream} ${id}`,
     cells: [
       html`<a href=${link('entry', { bus, stream, id })}><code>${id}</code></a>`,
+      ...(isPartitioned ? [html`<${Name} page="stream" values=${{ bus, stream }} text=${stream} />`] : []),
       html`<${Time} at=${timeOfId(id)} now=${time} />`,
       html`<code>${owner === '' ? UNKNOWN : owner}</code>`,
       duration(idle),

@@ -70,7 +70,7 @@ function Findings({ findings, buses }) {
       <span class="check">${finding.check}</span>
       <span class="detail">${
         finding.stream !== undefined && finding.group !== undefined
-          ? html`<a href=${link('group', { bus: finding.bus, stream: finding.stream, group: finding.group })}>${finding.detail}</a>`
+          ? html`<a href=${link('group', { bus: finding.bus, stream: finding.stream, partitions: finding.partitions && 1, group: finding.group })}>${finding.detail}</a>`
           : finding.detail
       }</span>
       <span class="muted where">${buses.length > 1 ? `${buses[finding.bus]} · ` : ''}${finding.node}</span>
@@ -150,11 +150,11 @@ export function GroupTable({ rows, buses, query, isOfStream = false }) {
   ];
   let before = null;
   const list = rows.map((row) => {
-    const id = JSON.stringify([row.bus, row.stream]);
+    const id = JSON.stringify([row.bus, row.stream, row.partitions]);
     const isRepeated = before === id && sort === '';
     before = id;
     return {
-      key: JSON.stringify([row.bus, row.stream, row.group]),
+      key: JSON.stringify([row.bus, row.stream, row.partitions, row.group]),
       className: isRepeated ? 'repeated' : 'first',
       cells: cells(row, { buses, isRepeated, isOfStream }),
     };
@@ -164,10 +164,17 @@ export function GroupTable({ rows, buses, query, isOfStream = false }) {
 
 function cells(row, { buses, isRepeated, isOfStream }) {
   const { bus = 0, stream, group, spark } = row;
+  const of = { bus, stream, partitions: row.partitions && 1 };
+  const extent = [
+    row.partitions !== null && `${count(row.partitions)} partitions`,
+    row.nodes.length > 1 && `${row.nodes.length} nodes`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
   const name = html`<span class=${isRepeated ? 'again' : ''}>
     ${buses?.length > 1 && html`<span class="tag">${buses[bus]}</span>`}
-    <${Name} page="stream" values=${{ bus, stream }} text=${stream} />
-    ${row.nodes.length > 1 && html`<span class="muted"> ${row.nodes.length} nodes</span>`}
+    <${Name} page="stream" values=${of} text=${stream} />
+    ${extent !== '' && html`<span class="muted"> ${extent}</span>`}
   </span>`;
   if (group === null) {
     const kind = row.isDeadLetters
@@ -189,7 +196,7 @@ function cells(row, { buses, isRepeated, isOfStream }) {
   return [
     html`<${State} state=${row.state} label=${row.reasons.length > 0 ? row.reasons.join(', ') : undefined} />`,
     ...(isOfStream ? [] : [name]),
-    html`<${Name} page="group" values=${{ bus, stream, group }} text=${group} />`,
+    html`<${Name} page="group" values=${{ ...of, group }} text=${group} />`,
     numbered(isQuiet(row.lag), spark.lag),
     numbered(isQuiet(row.pending), spark.pending),
     isQuiet(row.inFlight),

@@ -4,15 +4,19 @@ import { html } from './html.js';
 import { go } from './route.js';
 
 const PAGES = {
-  stream: ({ bus, stream }) => ['stream', { bus, stream }],
-  group: ({ bus, stream, group }) => ['group', { bus, stream, group }],
+  stream: ({ bus, stream, partitions }) => ['stream', { bus, stream, partitions: partitions && 1 }],
+  group: ({ bus, stream, partitions, group }) => ['group', { bus, stream, partitions: partitions && 1, group }],
   job: ({ bus, id }) => ['job', { bus, id }],
 };
 const NAMES = {
-  stream: ({ stream }) => `Stream ${stream}`,
-  group: ({ stream, group }) => `Group ${group} of ${stream}`,
+  stream: ({ stream, partitions }) => `Stream ${stream}${extent(partitions)}`,
+  group: ({ stream, partitions, group }) => `Group ${group} of ${stream}${extent(partitions)}`,
   job: ({ id }) => `Job ${id}`,
 };
+
+function extent(partitions) {
+  return partitions === undefined ? '' : `, ${partitions} partitions`;
+}
 
 /** Search for a stream, a group, a job or a key of Redis, from every page. */
 export function Search() {

@@ -9,14 +9,15 @@ const { find } = require('./views/find.js');
 const { job } = require('./views/job.js');
 const { letter, letters, letterStreams } = require('./views/letters.js');
 const { payload } = require('./views/payload.js');
-const { group, nodes, stream } = require('./views/stream.js');
+const { group } = require('./views/group.js');
+const { nodes, stream } = require('./views/stream.js');
 
 /** Pages from the memory of the poller. */
 const POLLED = { overview, stream, group, nodes, find, 'letter-streams': letterStreams };
 
 /** Names of all parameters. Others are dropped, so that they lead to no second result. */
 const PARAMETERS = [
-  ...['bus', 'stream', 'group', 'id', 'node', 'job', 'key', 'entry', 'in', 'deep'],
+  ...['bus', 'stream', 'partitions', 'group', 'id', 'node', 'job', 'key', 'entry', 'in', 'deep'],
   ...['q', 'state', 'sort', 'from', 'text', 'count'],
 ];
 
@@ -54,13 +55,13 @@ class Pages {
   async read(name, query) {
     const stream = query.get('stream') ?? undefined;
     await this.#poller.look(Number(query.get('bus') ?? 0), stream);
-    if (stream !== undefined) await this.#provide(this.busOf(query), stream);
+    if (stream !== undefined) await this.#provide(this.busOf(query), stream, query.has('partitions'));
     return this.isPolled(name) ? this.polled(name, query) : this.#search(name, query);
   }
 
   /** Reads a stream that the search has not found yet, such as a new one. */
-  async #provide(bus, stream) {
-    if (bus.partsOf(stream).length > 0) return;
+  async #provide(bus, stream, isPartitioned) {
+    if (bus.partsOf(stream, isPartitioned).length > 0) return;
     await this.#searched.get(JSON.stringify([bus.name, stream]), () => bus.provide(stream));
     if (bus.partsOf(stream).length > 0) this.#polled.clear();
   }

@@ -5,6 +5,8 @@ mod client;
 mod client_filter;
 mod connection;
 mod counters;
+#[cfg(feature = "simulation")]
+mod delayed_sends;
 mod expiry;
 mod keys;
 mod library;
@@ -12,6 +14,8 @@ mod pubsub;
 mod report;
 mod scripting;
 mod server;
+#[cfg(feature = "simulation")]
+mod sets;
 mod streams;
 mod strings;
 mod transactions;
@@ -40,6 +44,8 @@ pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {
         scripting::SPECS,
         server::SPECS,
         catalogue::SPECS,
+        #[cfg(feature = "simulation")]
+        sets::SPECS,
     ]
     .into_iter()
     .flatten()

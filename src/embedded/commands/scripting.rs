@@ -2,6 +2,8 @@
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+#[cfg(feature = "simulation")]
+use super::delayed_sends;
 use super::streams::retrying;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Handler, Run, spec};
 use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
@@ -46,6 +48,20 @@ const NONE_RUNS: CommandError = CommandError::new("NOTBUSY No scripts in executi
 const SCRIPTS: &[(&str, Handler)] = &[
     // hfxbus 2.2.0: claims entries that were not acknowledged in time.
     ("7af43432684d3a8bf5856d64ce605ac768a03f24", retrying::xretry),
+    // An entry for an idempotency id.
+    #[cfg(feature = "simulation")]
+    ("f73fe78eff0d5cf8abe167f996c04af88a1c7647", delayed_sends::add_once),
+    // Delayed sends, as the files of the engine have the texts.
+    #[cfg(feature = "simulation")]
+    ("a87bde8efeca5e00632c60d0699ab24a0711006d", delayed_sends::schedule),
+    #[cfg(feature = "simulation")]
+    ("05535485f7a6571d01258d1327e1a96ece625890", delayed_sends::find_due),
+    #[cfg(feature = "simulation")]
+    ("eb94c56897a0cf2f3f0c8e7f0f002faf9019de7e", delayed_sends::release),
+    #[cfg(feature = "simulation")]
+    ("5d5c6113b0ff381e2292b92683cfc8a9dc4bfb6c", delayed_sends::find_payload),
+    #[cfg(feature = "simulation")]
+    ("3737463c166fa37a1773fdb16492f0a7e8573354", delayed_sends::cancel),
 ];
 
 /// Length of a digest in hexadecimal.

@@ -2,3 +2,4 @@
 
 pub mod gate;
 pub mod refusal;
+pub mod word_table;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::redis_io::world::watch;
 
 /// Time of the last restored connection. Tasks can wait for the next one.
 #[derive(Debug)]

@@ -5,13 +5,14 @@
 //! consumer has one lane per node, or per slot of a Cluster, each with a reader connection.
 //!
 //! The rooms have an order: `play`, `stop` · `ownership` · `deadline_timer`, `reading`, `claiming`, `retention` · `settlement` ·
-//! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands` · `state`. Methods call down only; this file has the
-//! accessors that all of them share.
+//! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands`, `job_delivery` · `state`. Methods call down only; this file
+//! has the accessors that all of them share.
 
 pub mod claiming;
 pub mod dead_lettering;
 pub mod deadline_timer;
 pub mod entry_commands;
+pub mod job_delivery;
 pub mod lease_renewal;
 pub mod ownership;
 pub mod play;
@@ -70,8 +71,12 @@ pub struct Consumer {
     pub(crate) limit_wakeup: Arc<Notify>,
     /// Wakes the task that owns partitions.
     pub(crate) ownership_wakeup: Arc<Notify>,
+    /// Wakes takeovers that wait for room in the buffer.
+    pub(crate) takeover_room: Arc<Notify>,
     /// Held during a turn of that task.
     pub(crate) ownership_turn: TurnMutex<()>,
+    /// Wakes the renewal of leases after one that Redis could not serve.
+    pub(crate) renewal_refused: Arc<Notify>,
     /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
     /// Wakes `play()` after the removal of the consumer's name.
@@ -113,7 +118,9 @@ impl Consumer {
             claim_wakeup: Arc::default(),
             limit_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
+            takeover_room: Arc::default(),
             ownership_turn: TurnMutex::default(),
+            renewal_refused: Arc::default(),
             ended: Arc::default(),
             left: Notify::new(),
             this: this.clone(),

@@ -92,11 +92,12 @@ impl Consumer {
             let mut state = self.lock();
             let mut unfinished = HandBack::default();
             for (_, slot) in state.jobs.running_jobs().filter(|(_, slot)| self.holds_lease(slot.touched())) {
-                unfinished.add_running(slot.stream, slot.entry);
+                let min_idle = self.min_idle_after_lapse(slot.touched());
+                unfinished.add_running(slot.stream, slot.entry, min_idle);
             }
             // They must not start any more, since their deliveries do not count.
             for one in state.leave_waiting(|_| true).iter().filter(|one| self.holds_lease(one.touched)) {
-                unfinished.add_waiting(one);
+                unfinished.add_waiting(one, self.min_idle_after_lapse(one.touched));
             }
             self.send_hand_back(&state, unfinished)
         };

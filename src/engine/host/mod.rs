@@ -138,6 +138,10 @@ pub enum Event<'a> {
     },
     /// A message on a producer's channel is no completion.
     Unreadable { producer: u32, channel: &'a [u8], message: &'a [u8] },
+    /// A message on the channel of a result.
+    ChunksPublished { listener: u32, channel: &'a [u8], message: &'a [u8] },
+    /// Messages on the channels of results on a node can be missing. `node` is the host's number.
+    ChunksMissed { listener: u32, node: u32 },
     /// After a reconnection Redis refused a subscription of this producer. Its completions are lost.
     ProducerFailed { producer: u32, error: &'a RedisError },
     /// A consumer failed.

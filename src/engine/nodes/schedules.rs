@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::schedule_watches::{Place, ScheduleUser, Step, Watch};
@@ -47,6 +48,9 @@ impl NodeSet {
 
     /// Watches a stream while `user` is active.
     pub(crate) fn follow_delayed(self: &Arc<Self>, node: usize, stream: &str, user: Weak<dyn ScheduleUser>) {
+        if planted("delayed sends need their sender") {
+            return;
+        }
         let check = Instant::now() + FIRST_CHECK.mul_f64(1.0 + jitter());
         self.watch(node, stream, |watch| {
             watch.users.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&user));

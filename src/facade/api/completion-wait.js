@@ -4,6 +4,7 @@ const { signalOf, whenAborted } = require('../support/abort.js');
 const checks = require('../options/validate.js');
 const { closedError } = require('../support/errors.js');
 const { Job } = require('./job.js');
+const { AWAITED } = require('./results/awaited.js');
 const { startTimer } = require('../support/long-timer.js');
 const waits = require('../bridge/wait-registry.js');
 const { isAmbiguous, namesOf } = require('../support/wire-name.js');
@@ -29,6 +30,8 @@ class Wait {
   #isMissed = false;
   /** Pending calls of `finished()`. There is mostly one, so an array is enough. */
   #awaiting = [];
+  /** Stream of the job, by its name for the user. */
+  #stream;
   /** True if the last sweep of the registry has seen the wait. */
   isOld = false;
 
@@ -37,12 +40,14 @@ class Wait {
    * @param {boolean} rejectOnError true if the first error ends the wait and rejects
    * @param {import('./wait-requests.js').WaitRequests} home shared part of the producer's waits
    * @param {string[]} owed payload keys that only a completion can return
+   * @param {string} stream stream of the job
    */
-  constructor(groups, rejectOnError, home, owed) {
+  constructor(groups, rejectOnError, home, owed, stream) {
     for (const group of groups) this.#note(group, null);
     this.#rejectOnError = rejectOnError;
     this.#home = home;
     this.#owed = owed;
+    this.#stream = stream;
     if (groups.length === 0) {
       this.#state = 'settled';
       this.number = 0;
@@ -89,6 +94,7 @@ class Wait {
    * @param {object} [job] job that gets the answer, and that the diagnosis after the timeout is about
    */
   finished(options, job) {
+    if (options === AWAITED) return this;
     return new Promise((resolve, reject) => {
       const { timeout, signal } = isOptions(options) ? options : { timeout: options };
       const limit = checks.timeout(timeout);
@@ -107,6 +113,12 @@ class Wait {
       }
       awaiting.end = whenAborted(aborting, (reason) => this.#give(awaiting, reason));
     });
+  }
+
+  /** Returns the chunks of a group. The wait ends them if their end is missing. */
+  results(options, job) {
+    const about = { groups: Object.keys(this.#completions), stream: this.#stream, id: job.id };
+    return this.#home.results(options, { ...about, completions: (signal) => this.finished({ signal }, job) });
   }
 
   /** Rejects one call after the diagnosis of its timeout, unless the call has settled meanwhile. */

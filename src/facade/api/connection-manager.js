@@ -15,6 +15,7 @@ const { PartitionCounts } = require('./partitioning/partition-counts.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
+const { ResultChannels } = require('./results/result-channels.js');
 const { SharedClient } = require('./shared-client.js');
 const { safeEmit } = require('../support/safe-emit.js');
 const topology = require('../options/bus-options.js');
@@ -46,6 +47,7 @@ class ConnectionManager extends EventEmitter {
   #retention;
   #queueLimit = null;
   #partitionCounts = null;
+  #resultChannels = null;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
   /** Least `commandTimeout` and `socketTimeout` of the nodes, in ms; Infinity without one. */
@@ -223,6 +225,17 @@ class ConnectionManager extends EventEmitter {
   get partitionCounts() {
     this.#partitionCounts ??= new PartitionCounts(this.#native);
     return this.#partitionCounts;
+  }
+
+  /** @internal Returns the number of nodes. */
+  get nodeCount() {
+    return this.#callbacks.length;
+  }
+
+  /** @internal Returns the channels of results. */
+  get resultChannels() {
+    this.#resultChannels ??= new ResultChannels(this);
+    return this.#resultChannels;
   }
 
   /** @internal Returns the shared connection, for all commands that do not block. */

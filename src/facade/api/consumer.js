@@ -19,6 +19,8 @@ const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { Receiving } = require('./middleware/receiving.js');
+const { limitsOf } = require('./results/result-options.js');
+const { ResultWriters } = require('./results/result-writers.js');
 const { leaseTime, partitionCount } = require('./partitioning/partition-counts.js');
 const { PartitionedStreams } = require('./partitioning/partitioned-streams.js');
 const { startTimer } = require('../support/long-timer.js');
@@ -62,6 +64,7 @@ class Consumer extends EventEmitter {
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   #settlements;
+  #results;
   /** Middleware; `null` without any. */
   #middleware = null;
   /** Codecs for values of jobs; `null` without any. */
@@ -89,6 +92,7 @@ class Consumer extends EventEmitter {
     const namesOf = (stream, count) => connection.nativeBus().partitionNames(stream, count);
     this.#partitioned = new PartitionedStreams(connection, namesOf);
     const onFailure = (error, job) => this.#reportSettlement(error, job);
+    this.#results = new ResultWriters(this.#native, connection);
     this.#settlements = new SettlementWriter(this.#native, connection, onFailure);
   }
 
@@ -111,17 +115,19 @@ class Consumer extends EventEmitter {
       deadline,
       prefetch: checks.names('prefetch', prefetch),
     };
+    const limits = limitsOf(given.results);
     const least = partitionCount(given.partitions);
     const lease = leaseTime(given.ordered, { least, claimInterval: this.#claimInterval });
     const batches = batch === null ? null : new JobBatch(processor, batch);
-    if (least === 0) this.#addStream(all, all.name, processor, batches);
+    const add = (options) => this.#addStream(options, all.name, processor, { batches, limits });
+    if (least === 0) add(all);
     else {
       this.#partitioned.set(all.name, least, (name, isNew) => {
         // Every job of a new partition was sent while this consumer played.
         const start = isNew ? { fromId: '0', setId: false } : {};
         const order = lease > 0 ? { orderedAs: all.name, lease } : {};
         const partition = { ...all, ...start, ...order, name, isPartition: true };
-        return this.#addStream(partition, all.name, processor, batches);
+        return add(partition);
       });
     }
     return this;
@@ -145,12 +151,13 @@ class Consumer extends EventEmitter {
   }
 
   /** Adds a stream of Redis. @param {string} name name of its stream for the user */
-  #addStream(options, name, processor, batches) {
+  #addStream(options, name, processor, { batches, limits }) {
     const index = this.#native.addStream(options);
     this.#batches.get(index)?.hurry();
     this.#batches.delete(index);
     this.#processors[index] = processor;
     this.#streams[index] = name;
+    this.#results.set(index, name, limits);
     if (batches !== null) {
       this.#batches.set(index, batches);
       this.#processors[index] = (job) => batches.add(job);
@@ -275,6 +282,11 @@ class Consumer extends EventEmitter {
     const processor = this.#processors[stream];
     if (this.#middleware === null) run.start(processor);
     else run.start(this.#middleware.around(processor, this.#streams[stream], headers));
+  }
+
+  /** @internal Returns a writer of the result of a run; `null` if it is not in flight any more. */
+  resultOf(run) {
+    return this.#results.of(run.token);
   }
 
   /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */

@@ -4,6 +4,7 @@ const diagnostics = require('../support/diagnostics.js');
 const { errorData } = require('../support/serialize-error.js');
 const { closedError, isUnrecoverable, setErrorKind } = require('../support/errors.js');
 const { Job } = require('./job.js');
+const { closedResultError } = require('./results/result-errors.js');
 
 /** Run of a processor, behind `resolve`, `reject` and `release` of a received job. */
 class Run {
@@ -17,6 +18,8 @@ class Run {
   #reason = null;
   /** Exception of the processor that has ended the job, in an array. */
   #thrown = null;
+  /** Writer of the chunks of the result; `null` without any. */
+  #result = null;
   /** Message for subscribers until the run is settled, if there are any. */
   #message = null;
 
@@ -70,9 +73,20 @@ class Run {
     return this.#controller.signal;
   }
 
+  /** Adds a chunk to the result. Resolves when Redis has it. */
+  emit(chunk) {
+    if (this.#result === null) {
+      const result = this.#settled !== null || this.#isAbandoned ? null : this.#consumer.resultOf(this);
+      if (result === null) return Promise.reject(closedResultError('The run has ended: emit() must come before'));
+      this.#result = result;
+    }
+    return this.#result.emit(chunk);
+  }
+
   /** Ends a run after a stop of the bus: the engine does not have the job any more. */
   abandon() {
     this.#isAbandoned = true;
+    this.#result?.close();
     if (this.#settled !== null) return;
     const reason = closedError();
     this.#abort(reason);
@@ -90,6 +104,7 @@ class Run {
     this.#removeMethods();
     const reason = setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT');
     this.#abort(reason);
+    this.#result?.end(errorData(reason));
     this.#publishSettled('timedOut', reason);
   }
 
@@ -123,7 +138,17 @@ class Run {
 
   #sendSettlement(data, awaited, unrecoverable) {
     if (this.#isAbandoned) return this.#consumer.settleLate(this, awaited);
+    if (this.#result !== null) return this.#settleBehindResult(data, awaited, unrecoverable);
     return this.#consumer.settle(this, data, awaited, unrecoverable);
+  }
+
+  /** Ends the result, and then settles the job, so that a reader that knows the settlement finds all chunks. */
+  async #settleBehindResult(data, awaited, unrecoverable) {
+    const failure = await this.#result.end(data);
+    if (this.#isAbandoned) return this.#consumer.settleLate(this, awaited);
+    // Chunks are the result of the job, so it has failed without one of them.
+    const isLost = failure !== null && data === null;
+    return this.#consumer.settle(this, isLost ? errorData(failure) : data, awaited, unrecoverable);
   }
 
   /** Publishes the outcome, once. */

@@ -10,6 +10,8 @@ const { LocalPayload } = require('./payload/local-payload.js');
 const { packPull, packPush } = require('./payload/payload-commands.js');
 const { copied, encode, expiry, put } = require('./payload/payload-values.js');
 const { readStored } = require('./codecs/stored-value.js');
+const { AWAITED } = require('./results/awaited.js');
+const { encodeChunk } = require('./results/chunk-value.js');
 const { SharedClient } = require('./shared-client.js');
 
 /** Maximum size of a pushed value that a send can carry, in bytes. */
@@ -148,6 +150,27 @@ class Job {
   del(key) {
     this.#dels.push(checks.text('key', key));
     return this;
+  }
+
+  /** Adds a chunk to the result of a received job. Resolves when Redis has it. */
+  emit(chunk) {
+    try {
+      if (this.#run === null) throw new TypeError('emit() needs a received job');
+      const added = this.#run.emit(encodeChunk(this.id, chunk, this.#client.codecs));
+      // The settlement reports the refusal of a chunk that is not awaited.
+      added.catch(() => {});
+      return added;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Returns the chunks that a group emits for a sent job, as an asynchronous iterable. It subscribes when it is read. */
+  results(options) {
+    if (typeof this.finished !== 'function') {
+      throw new TypeError('results() needs a job that was sent with waitFor: use producer.results() for others');
+    }
+    return this.finished(AWAITED).results(options, this);
   }
 
   /** Writes the payload keys of `set()`. */

@@ -23,6 +23,7 @@ function load() {
     DeadLetters: require('./dead-letters.js').DeadLetters,
     defineStream: require('./contracts/stream-contract.js').defineStream,
     ContractError: require('./contracts/contract-error.js').ContractError,
+    eventStream: require('./results/event-stream.js').eventStream,
     gracefulShutdown: require('./graceful-shutdown.js').gracefulShutdown,
   };
 }

@@ -15,11 +15,13 @@ class WaitRequests {
    * @param {import('../../../native.js').NativeProducer} native
    * @param {boolean} isPartitioned true if the bus has several nodes
    * @param {{ finished: number, timedOut: number }} counts counts of the producer
+   * @param {(options: object, about: object) => object} results makes the reader of a result
    */
-  constructor(native, isPartitioned, counts) {
+  constructor(native, isPartitioned, counts, results) {
     this.#native = native;
     this.#isPartitioned = isPartitioned;
     this.counts = counts;
+    this.results = results;
   }
 
   /** Returns a function that makes the engine drop a wait. */

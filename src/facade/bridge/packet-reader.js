@@ -15,7 +15,7 @@ const waits = require('./wait-registry.js');
  * @type {Map<number, WeakRef<import('../api/node-callbacks.js').NodeCallbacks>>}
  */
 const nodes = new Map();
-/** Receivers of reports by the engine's number, until they detach. */
+/** Receivers of reports by the engine's number, until they detach. Channels of results have numbers of producers. */
 const clients = new Map();
 const producers = new Map();
 const consumers = new Map();
@@ -185,6 +185,16 @@ REPORT_READERS[Report.EventsDropped] = () => {
   const producer = producers.get(readNumber());
   const count = readNumber();
   producer?.onEventsDropped(count);
+};
+REPORT_READERS[Report.ChunksPublished] = () => {
+  const channels = producers.get(readNumber());
+  const [channel, message] = [readString(), readValue()];
+  channels?.onChunks(channel, message);
+};
+REPORT_READERS[Report.ChunksMissed] = () => {
+  const channels = producers.get(readNumber());
+  const node = readNumber();
+  channels?.onChunksMissed(node);
 };
 REPORT_READERS[Report.Prefetched] = () => {
   const consumer = consumers.get(readNumber());

@@ -8,12 +8,15 @@ use crate::redis_io::cluster::pool::Target;
 use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
 use crate::redis_io::cluster::state::{ClusterState, PATIENCE};
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
+use crate::redis_io::connection::lost_session::LostSession;
 use crate::redis_io::connection::redirector::Redirector;
-use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 
 /// Command that lets a node serve the next command while it imports the slot.
 const ASKING: &str = "ASKING";
+
+/// Error of a command that must not wait.
+const NOT_SERVED: &str = "No node of the Cluster serves the command now.";
 
 /// Minimum delay of another attempt.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
@@ -50,13 +53,19 @@ impl Redirector for ClusterState {
 }
 
 impl ClusterState {
-    /// Submits commands again after a delay. Commands that have waited too long fail with `error`.
+    /// Submits commands again after a delay. Commands that have waited too long, or must not wait, fail with `error`.
     pub(crate) fn postpone(&self, mut commands: Commands, delay: Duration, error: &RedisError) {
         let (delay, now) = (delay.max(SHORTEST_WAIT), Instant::now());
         let mut again = Commands::default();
         commands.take_each(|mut meta, bytes| {
             if meta.name == ASKING {
                 // It is about the command behind it, on the node that both were sent to.
+                return;
+            }
+            if meta.expires {
+                let dropped = RedisError::local(RedisErrorKind::Dropped, NOT_SERVED, &error.node);
+                let error = dropped.because(Some(error.clone())).of(meta.name);
+                meta.destination.deliver(self.sink.as_ref(), Err(error));
                 return;
             }
             let since = *meta.redirects.since.get_or_insert(now);

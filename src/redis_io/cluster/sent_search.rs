@@ -10,12 +10,14 @@ use crate::redis_io::address::Address;
 use crate::redis_io::cluster::pool::Target;
 use crate::redis_io::cluster::state::{ClusterState, PATIENCE};
 use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::connection::lost_session::LostSession;
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::RequestQueue;
-use crate::redis_io::connection::resend::{LostSession, MOST_FAILURES, deliver, note, take_found};
+use crate::redis_io::connection::resend::{MOST_FAILURES, deliver, note, take_found};
 use crate::redis_io::connection::resend_check::{ClientIdentity, FoundSend, ResendCheck};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
+use crate::redis_io::world::fault::planted;
 
 /// Minimum time between two searches.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -104,6 +106,9 @@ impl ClusterState {
     }
 
     fn end_found(&self, queue: &mut RequestQueue, found: &[FoundSend]) {
+        if planted("found send of a Cluster is sent again") {
+            return;
+        }
         note(&mut self.lock().sent, found);
         let taken = take_found(queue, found);
         if !taken.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
@@ -16,6 +16,7 @@ use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{ClusterOptions, Endpoint};
 use crate::redis_io::tasks::Tasks;
 use crate::redis_io::world::map::HashMap;
+use crate::redis_io::world::watch;
 
 /// Delay before the next refresh after `n` refreshes in a row without an answer. `None` gives up.
 pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;

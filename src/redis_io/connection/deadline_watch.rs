@@ -38,7 +38,7 @@ fn fail_late(shared: &ConnectionState) {
         let mut inner = shared.lock();
         let cause = inner.cause.clone().filter(|_| !inner.is_flowing());
         let expired = inner.queue.expired(Instant::now()).map(|pending| {
-            pending.deadline = None;
+            (pending.deadline, pending.is_given_up) = (None, true);
             let destination = std::mem::replace(&mut pending.meta.destination, Destination::Nowhere);
             (destination, pending.meta.name)
         });

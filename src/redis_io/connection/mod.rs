@@ -12,6 +12,7 @@ pub(crate) mod host_lookup;
 pub(crate) mod inner;
 pub(crate) mod liveness;
 pub(crate) mod liveness_watch;
+pub(crate) mod lost_session;
 pub(crate) mod redirector;
 pub(crate) mod reply_reader;
 pub(crate) mod request_queue;
@@ -34,7 +35,7 @@ use tokio::time::timeout;
 use crate::redis_io::command::Commands;
 use crate::redis_io::connection::inner::DriverCommand;
 use crate::redis_io::connection::sent_streams::SentStreams;
-use crate::redis_io::connection::state::{ConnectionState, Sinks};
+use crate::redis_io::connection::state::{ConnectionState, RefusedCommands, Sinks};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplyProgress, ReplySink};
 use crate::redis_io::options::LinkOptions;
@@ -93,8 +94,8 @@ impl Connection {
 
 impl Link for Connection {
     fn submit(&self, commands: &mut Commands) {
-        let mut too_large = Vec::new();
-        let submitted = self.shared.submit(commands, &mut too_large);
+        let mut refused = RefusedCommands::default();
+        let submitted = self.shared.submit(commands, &mut refused);
         if self.state() == LinkState::Wait {
             // Opened by a command that is refused too, but not before it was decided upon.
             self.open();
@@ -102,7 +103,7 @@ impl Link for Connection {
         if let Err(refusal) = submitted {
             self.shared.refuse(commands, &refusal);
         }
-        self.shared.refuse_too_large(too_large);
+        self.shared.refuse_at_once(refused);
     }
 
     fn state(&self) -> LinkState {

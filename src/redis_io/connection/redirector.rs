@@ -1,7 +1,7 @@
 //! Seam between a connection and the Cluster that it belongs to.
 
 use crate::redis_io::command::{CommandMeta, Commands};
-use crate::redis_io::connection::resend::LostSession;
+use crate::redis_io::connection::lost_session::LostSession;
 use crate::redis_io::error::RedisError;
 
 /// Takes commands that another node must serve, or the same node later.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::redis_io::connection::handshake::{Greeting, HandshakeError, ask};
 use crate::redis_io::connection::inner::ConnectionInner;
 use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
-use crate::redis_io::connection::resend_check::{ClientIdentity, FoundSend, ResendCheck};
+use crate::redis_io::connection::resend_check::{FoundSend, ResendCheck};
 use crate::redis_io::connection::sent_streams::SentStreams;
 use crate::redis_io::connection::socket::Socket;
 use crate::redis_io::connection::state::ConnectionState;
@@ -22,26 +22,10 @@ const MOST_TIME: Duration = Duration::from_secs(30);
 /// Number of searches in a row that can fail, before sends are sent again without one.
 pub(crate) const MOST_FAILURES: u32 = 10;
 
-/// Rest of a connection to a node of a Cluster. Another connection takes its commands over.
-pub(crate) struct LostSession {
-    pub(crate) queue: RequestQueue,
-    /// Streams that jobs were sent to, if sends are searched for.
-    pub(crate) sent: Option<SentStreams>,
-    /// Client that the commands were written to.
-    pub(crate) client: Option<ClientIdentity>,
-}
-
-impl LostSession {
-    pub(crate) fn take(inner: &mut ConnectionInner) -> Self {
-        let (queue, sent, client) =
-            (std::mem::take(&mut inner.queue), inner.sent.take(), inner.client.take());
-        Self { queue, sent, client }
-    }
-}
-
-/// Notes the client of a session that commands will be written to.
+/// Notes the client of a session that commands will be written to. Sends whose callers have an error already are dropped.
 pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
     let mut inner = shared.lock();
+    inner.queue.drop_given_up();
     (inner.client, inner.failed_searches) = (greeting.client, 0);
     if let (Some(sent), Some(time)) = (&mut inner.sent, greeting.time) {
         sent.begin(time);

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::inner::{ConnectionInner, DriverCommand};
+use crate::redis_io::connection::lost_session::LostSession;
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::PendingCommand;
-use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::{QUEUE_FULL, REQUEST_TOO_LARGE, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;
@@ -21,6 +21,15 @@ use crate::redis_io::tasks::Tasks;
 
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
+
+/// Commands that a connection did not take.
+#[derive(Default)]
+pub(crate) struct RefusedCommands {
+    /// Commands of requests that exceed the limit of the queue by themselves.
+    too_large: Vec<CommandMeta>,
+    /// Commands that must not wait for a session.
+    expired: Vec<CommandMeta>,
+}
 
 /// Receivers of incoming data.
 pub(crate) struct Sinks {
@@ -134,21 +143,24 @@ impl ConnectionState {
     }
 
     /// Takes `commands`, or returns an error. Commands that were not taken stay in `commands`. Those that can never be taken
-    /// are moved to `too_large`.
+    /// are moved to `refused`, and so are those that must not wait for a session.
     pub(crate) fn submit(
         &self,
         commands: &mut Commands,
-        too_large: &mut Vec<CommandMeta>,
+        refused: &mut RefusedCommands,
     ) -> Result<(), RedisError> {
         let mut inner = self.lock();
         if inner.is_over() {
             return Err(self.closed());
         }
+        if !inner.flowing {
+            refused.expired = commands.take_expiring();
+        }
         let refusal = if !inner.flowing && !self.options.offline_queue {
             (RedisErrorKind::NotReady, NOT_READY)
         } else {
             if !inner.queue.fits(commands, self.options.queue) {
-                *too_large = commands.take_too_large(self.options.queue);
+                refused.too_large = commands.take_too_large(self.options.queue);
             }
             let Some(mut fitting) = inner.queue.fitting(commands, self.options.queue) else {
                 self.take(&mut inner, commands);
@@ -158,11 +170,11 @@ impl ConnectionState {
             (RedisErrorKind::QueueFull, QUEUE_FULL)
         };
         let cause = inner.cause.clone().filter(|_| !inner.flowing);
-        let refused = RedisError::local(refusal.0, refusal.1, &self.node());
-        match refused.kind {
+        let error = RedisError::local(refusal.0, refusal.1, &self.node());
+        match error.kind {
             // Programs know this text word for word.
-            RedisErrorKind::NotReady => Err(refused.because(cause)),
-            _ => Err(refused.after(cause)),
+            RedisErrorKind::NotReady => Err(error.because(cause)),
+            _ => Err(error.after(cause)),
         }
     }
 
@@ -308,13 +320,20 @@ impl ConnectionState {
         }
     }
 
-    /// Fails commands of requests that can never be sent.
-    pub(crate) fn refuse_too_large(&self, commands: Vec<CommandMeta>) {
-        if commands.is_empty() {
-            return;
+    /// Fails commands that can never be sent, or not in time.
+    pub(crate) fn refuse_at_once(&self, RefusedCommands { too_large, expired }: RefusedCommands) {
+        if !too_large.is_empty() {
+            let (kind, text) = (RedisErrorKind::RequestTooLarge, REQUEST_TOO_LARGE);
+            self.fail_metas(too_large, &RedisError::local(kind, text, &self.node()));
         }
-        let error = RedisError::local(RedisErrorKind::RequestTooLarge, REQUEST_TOO_LARGE, &self.node());
-        for meta in commands {
+        if !expired.is_empty() {
+            let cause = self.lock().cause.clone();
+            self.fail_metas(expired, &self.dropped(cause));
+        }
+    }
+
+    fn fail_metas(&self, metas: Vec<CommandMeta>, error: &RedisError) {
+        for meta in metas {
             self.deliver(meta.destination, Err(error.clone().of(meta.name)));
         }
         self.sink.burst_end();

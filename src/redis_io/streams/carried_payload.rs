@@ -60,6 +60,13 @@ impl CarriedPayload {
         self.values.len() + usize::from(self.is_only_copy) + usize::from(self.order_key.is_some())
     }
 
+    /// Size of its keys and values, in bytes.
+    pub fn size(&self) -> usize {
+        let values = self.values.iter().map(|(key, value)| key.len() + value.len());
+        let texts = [&self.returns, &self.order_key].into_iter().flatten().map(|text| text.len());
+        values.chain(texts).sum()
+    }
+
     /// Returns true if it has the value of a payload key.
     pub fn has(&self, key: &str) -> bool {
         self.values.iter().any(|(known, _)| **known == *key)

@@ -118,6 +118,13 @@ impl OwnedEntry {
         entry.carried = CarriedPayload::finish(carried);
         Some(entry)
     }
+
+    /// Size of its texts and values, in bytes.
+    pub fn size(&self) -> usize {
+        let texts = [Some(&self.producer), self.job.as_ref(), self.headers.as_ref()];
+        let carried = self.carried.as_ref().map_or(0, |carried| carried.size());
+        texts.into_iter().flatten().map(String::len).sum::<usize>() + carried
+    }
 }
 
 /// Item that [`read_streams`] reports.

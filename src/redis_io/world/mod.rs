@@ -9,3 +9,8 @@ pub mod map;
 pub mod pipe;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+#[cfg(feature = "simulation")]
+pub mod watch;
+
+#[cfg(not(feature = "simulation"))]
+pub use tokio::sync::watch;

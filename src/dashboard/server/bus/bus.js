@@ -2,11 +2,14 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { isMissing } = require('../../../inspection/streams.js');
+const { knownPartition, partitionOf } = require('../../../inspection/partitions/partition-counts.js');
 const { BusServers } = require('./bus-servers.js');
 const { Discovery } = require('./discovery.js');
 const { findingsOf, slotsOf } = require('./findings.js');
 const { History } = require('./history.js');
 const { NodeFigures } = require('./node-figures.js');
+const { PartitionedStreams } = require('./partitioned-streams.js');
+const { RetentionFigures } = require('./retention-figures.js');
 const { StreamPart } = require('./stream-part.js');
 const { rowsOf } = require('./rows.js');
 
@@ -31,7 +34,9 @@ class Bus {
   #slots = [];
   /** @type {Map<string, StreamPart>} */
   #parts = new Map();
-  #discovery = new Discovery((server, keys) => this.#found(server, keys));
+  #discovery = new Discovery((server, keys) => this.#onFound(server, keys));
+  #partitioned = new PartitionedStreams();
+  #retention = new RetentionFigures();
   history = new History();
   figures = new NodeFigures();
   rows = [];
@@ -56,14 +61,33 @@ class Bus {
     return [...this.#parts.values()].filter(({ stream }) => stream !== null);
   }
 
+  /** Returns the names of streams that no poll has read so far. */
+  get unread() {
+    return [...this.#parts.values()].filter(({ stream }) => stream === null).map(({ name }) => name);
+  }
+
   /** Returns the state of the search for streams. */
   get search() {
-    const isComplete = this.#streams !== undefined || this.#discovery.isComplete;
+    const isSearching = this.#streams === undefined || this.#streams.some((name) => this.counts.has(name));
+    const isComplete = !isSearching || this.#discovery.isComplete;
     return { isComplete, reason: this.#discovery.reason };
   }
 
-  partsOf(name) {
-    return this.parts.filter((part) => part.name === name);
+  /** Counts of the partitions of streams. */
+  get counts() {
+    return this.#partitioned.counts;
+  }
+
+  /** Returns the parts of a stream, or all partitions of a partitioned stream in their order. */
+  partsOf(name, isPartitioned = false) {
+    return isPartitioned
+      ? this.#partitioned.partsOf(name, this.parts)
+      : this.parts.filter((part) => part.name === name);
+  }
+
+  /** Returns the retention of a part that a page shows; `null` without, or before it is known. */
+  retentionOf(part) {
+    return this.#retention.of(part);
   }
 
   /**
@@ -80,12 +104,18 @@ class Bus {
       this.#forgetOtherServers();
     } else this.servers.retry();
     await this.#discover(at);
+    await this.#partitioned.refresh(this.servers.all, this.#names(), isSlow);
     await Promise.all(this.#due(focus, at).map(([part, isDetailed]) => this.#pollPart(part, at, isDetailed)));
     if (this.#isClosed) return;
+    await this.#retention.refresh(
+      this.servers,
+      this.parts.filter((part) => this.#isShown(part, focus)),
+      at,
+    );
     this.polledAt = Date.now();
     this.rows = rowsOf(this);
     this.findings = await findingsOf(this, this.#slots);
-    this.#record();
+    this.#record(focus);
   }
 
   /** Reads a stream of the bus at once, for a page that must not wait for its turn. */
@@ -131,6 +161,23 @@ class Bus {
       const keys = this.#streams.map((name) => `${server.prefix}:str:${name}`);
       this.#found(server, keys);
     }
+    // Only a search finds partitions.
+    if (!this.#streams.some((name) => this.counts.has(name))) return;
+    const search = this.#discovery.run(this.servers.all, at);
+    if (!this.#discovery.isComplete) await within(search, FIRST_SEARCH);
+  }
+
+  /** Returns the names of streams, for the question which of them have partitions. */
+  #names() {
+    const found = [...this.#parts.values()].flatMap(({ name }) => partitionOf(name)?.stream ?? []);
+    return new Set([...found, ...(this.#streams ?? [])]);
+  }
+
+  /** Adds the streams that a search has found. With given streams these are their partitions. */
+  #onFound(server, keys) {
+    const begin = `${server.prefix}:str:`.length;
+    const isWanted = (key) => this.#streams.includes(partitionOf(key.slice(begin))?.stream);
+    this.#found(server, this.#streams === undefined ? keys : keys.filter(isWanted));
   }
 
   /** Adds streams by their keys; returns them. */
@@ -151,7 +198,7 @@ class Bus {
   /** Returns the streams to poll within the limit, each with true if its details are due as well. */
   #due(focus, at) {
     const waiting = [...this.#parts.values()].filter(({ server }) => server.isUp);
-    const isShown = (part) => focus.has(part.name);
+    const isShown = (part) => this.#isShown(part, focus);
     waiting.sort((left, right) => isShown(right) - isShown(left) || left.polledAt - right.polledAt);
     const due = [];
     let left = MOST_COMMANDS;
@@ -162,6 +209,11 @@ class Bus {
       due.push([part, isDetailed]);
     }
     return due;
+  }
+
+  /** Returns true for a part of a stream that a page shows, and for all partitions of it. */
+  #isShown({ name }, focus) {
+    return focus.has(name) || focus.has(knownPartition(this.counts, name)?.stream);
   }
 
   async #pollPart(part, at, isDetailed) {
@@ -175,9 +227,11 @@ class Bus {
     }
   }
 
-  #record() {
+  /** Notes the figures of all streams, and of single partitions that a page shows. */
+  #record(focus) {
     const now = this.polledAt;
-    for (const row of this.rows) {
+    const shown = this.parts.filter(({ name }) => focus.has(name) && knownPartition(this.counts, name) !== null);
+    for (const row of [...this.rows, ...rowsOf({ parts: shown })]) {
       if (now - row.polledAt > SLOW) continue;
       this.history.add(row.id, now, [row.lag, row.pending, row.added, row.settled]);
     }

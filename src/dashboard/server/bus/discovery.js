@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: sleep } = require('node:timers/promises');
-const { PAGE, literal } = require('../../../inspection/streams.js');
+const { PAGE, literal } = require('../../../inspection/scan.js');
 
 /** Time between two searches of all keys, in ms. */
 const INTERVAL = 30_000;

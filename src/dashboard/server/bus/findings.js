@@ -1,5 +1,8 @@
 'use strict';
 
+const { collapsed } = require('../../../inspection/partitions/collapsed-findings.js');
+const { checkPartitions } = require('../../../inspection/partitions/partition-checks.js');
+const { knownPartition } = require('../../../inspection/partitions/partition-counts.js');
 const { checkConsumers } = require('../../../inspection/idle-consumers.js');
 const { checkServer, checkSlots } = require('../../../inspection/server-checks.js');
 const { checkGroups } = require('../../../inspection/stuck-groups.js');
@@ -20,7 +23,7 @@ const ORDER = ['problem', 'warning', 'unknown', 'ok'];
  * @param {import('../../../inspection/finding.js').Finding[]} slots result of `slotsOf()`
  * @returns {Promise<import('../../../inspection/finding.js').Finding[]>}
  */
-async function findingsOf({ servers, parts, search }, slots) {
+async function findingsOf({ servers, parts, unread, counts, search }, slots) {
   const up = servers.all.filter(({ isUp }) => isUp);
   const away = servers.all.flatMap((server) => awayFinding(server, servers.isEjected(server)));
   const searched = search.reason ? [{ check: 'streams', node: '', state: 'unknown', detail: search.reason }] : [];
@@ -28,11 +31,27 @@ async function findingsOf({ servers, parts, search }, slots) {
   const streams = known.map(({ stream }) => stream);
   const everywhere = up.map(({ name }) => name).join(', ');
   const groups = up.length > 0 ? await checkGroups(streams, everywhere, STUCK, idleIn(known)) : [];
-  const all = [away, up.flatMap(checkServer), slots, searched, groups, checkConsumers(streams, IDLE_CONSUMERS)].flat(2);
+  const perStream = collapsed([...groups, ...checkConsumers(streams, IDLE_CONSUMERS)], counts);
+  const isComplete = search.isComplete && up.length === servers.all.length;
+  const undetailed = parts.filter((part) => !known.includes(part)).map(({ name }) => name);
+  const ofPartitions = isComplete ? await partitionFindings(up, streams, counts, [...unread, ...undetailed]) : [];
+  const all = [away, up.flatMap(checkServer), slots, searched, perStream, ofPartitions].flat(2);
   return all
-    .map(({ check, node, state, detail, stream, group }) => ({ check, node, state, detail, stream, group }))
+    .map(({ check, node, state, detail, stream, group, partitions }) => {
+      return { check, node, state, detail, stream, group, partitions };
+    })
     .sort((left, right) => ORDER.indexOf(left.state) - ORDER.indexOf(right.state))
     .slice(0, MOST);
+}
+
+/**
+ * Resolves with the findings on partitioned streams of which all partitions were read. The user of the dashboard needs no right to
+ * read leases.
+ */
+function partitionFindings(up, streams, counts, unread) {
+  const incomplete = new Set(unread.flatMap((name) => knownPartition(counts, name)?.stream ?? []));
+  const complete = new Map([...counts].filter(([stream]) => !incomplete.has(stream)));
+  return checkPartitions({ all: up, prefix: up[0]?.prefix ?? '' }, streams, complete, () => []);
 }
 
 /** Returns a finding for a server that does not answer, or that the bus of the program has ejected. */

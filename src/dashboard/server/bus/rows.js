@@ -1,33 +1,48 @@
 'use strict';
 
+const { countInForce, knownPartition } = require('../../../inspection/partitions/partition-counts.js');
+
 /** Idle time from which a pending entry is stuck, in ms, as for `doctor`. */
 const STUCK = 60_000;
 
-/** Returns a name for a group of a stream. No name of a stream can have a line break and be taken for another one. */
-function rowId(stream, group) {
-  return JSON.stringify([stream, group]);
+/**
+ * Returns a name for a group of a stream. A partitioned stream and another one can have the same name. No name of a stream can have
+ * a line break and be taken for another one.
+ */
+function rowId({ stream, partitions }, group) {
+  return JSON.stringify([stream, group, ...(partitions === null ? [] : ['partitions'])]);
+}
+
+/** Returns the stream of a row, and the count in force of its partitions; `null` for a stream without partitions. */
+function subjectOf({ name }, counts) {
+  const partition = knownPartition(counts, name);
+  if (partition === null) return { stream: name, partitions: null };
+  return { stream: partition.stream, partitions: countInForce(counts, partition.stream) };
 }
 
 /**
- * Returns a row for each stream and group, with the sums over all servers. A stream without groups has one row.
- * @param {{ parts: import('./stream-part.js').StreamPart[] }} bus
+ * Returns a row for each stream and group, with the sums over all servers and all partitions. A stream without groups has one row.
+ * @param {object} bus
+ * @param {import('./stream-part.js').StreamPart[]} bus.parts
+ * @param {import('../../../inspection/partitions/partition-counts.js').PartitionCounts} [bus.counts] without it each partition
+ *   has rows of its own
  */
-function rowsOf({ parts }) {
+function rowsOf({ parts, counts = new Map() }) {
   const rows = new Map();
   for (const part of parts) {
-    const groups = part.groups();
-    if (groups.length === 0) add(rows, part, null);
-    for (const group of groups) add(rows, part, group);
+    const [groups, subject] = [part.groups(), subjectOf(part, counts)];
+    if (groups.length === 0) add(rows, part, subject, null);
+    for (const group of groups) add(rows, part, subject, group);
   }
   for (const row of rows.values()) judge(row);
   return [...rows.values()];
 }
 
-function add(rows, part, found) {
-  const id = rowId(part.name, found?.group.group ?? null);
-  const row = rows.get(id) ?? emptyRow(id, part, found);
+function add(rows, part, subject, found) {
+  const id = rowId(subject, found?.group.group ?? null);
+  const row = rows.get(id) ?? emptyRow(id, subject, found);
   rows.set(id, row);
-  row.nodes.push(part.server.name);
+  if (!row.nodes.includes(part.server.name)) row.nodes.push(part.server.name);
   row.length += part.stream.length;
   row.added = sum(row.added, part.added);
   row.isDeadLetters ||= part.isDeadLetters;
@@ -36,8 +51,7 @@ function add(rows, part, found) {
   const { group, sample } = found;
   row.lag = sum(row.lag, group.lag);
   row.pending += group.pending;
-  row.consumers += group.consumerCount ?? group.consumers.length;
-  row.active += group.consumers.filter(({ idle }) => idle < STUCK).length;
+  addConsumers(row, group);
   row.idle += sample.filter(({ idle }) => idle >= STUCK).length;
   row.failing += sample.filter(({ deliveries }) => deliveries > 1).length;
   row.isSampled &&= found.isSampled;
@@ -49,11 +63,28 @@ function add(rows, part, found) {
   row.oldest = found.oldest === null ? row.oldest : Math.max(row.oldest ?? 0, found.oldest);
 }
 
-function emptyRow(id, part, found) {
+/** Adds the consumers of a group. A consumer reads all of its partitions, and counts once. */
+function addConsumers(row, { consumerCount, consumers }) {
+  const isActive = ({ idle }) => idle < STUCK;
+  if (row.partitions === null) {
+    row.consumers += consumerCount ?? consumers.length;
+    row.active += consumers.filter(isActive).length;
+    return;
+  }
+  for (const consumer of consumers) {
+    row.names.add(consumer.name);
+    if (isActive(consumer)) row.activeNames.add(consumer.name);
+  }
+  row.consumers = Math.max(row.consumers, consumerCount ?? 0, row.names.size);
+  row.active = row.activeNames.size;
+}
+
+function emptyRow(id, { stream, partitions }, found) {
   const counts = { length: 0, lag: 0, pending: 0, consumers: 0, active: 0, idle: 0, failing: 0, trimmed: 0 };
-  return {
+  const row = {
     id,
-    stream: part.name,
+    stream,
+    partitions,
     group: found?.group.group ?? null,
     nodes: [],
     ...counts,
@@ -68,6 +99,8 @@ function emptyRow(id, part, found) {
     isDeadLetters: false,
     polledAt: 0,
   };
+  for (const name of ['names', 'activeNames']) Object.defineProperty(row, name, { value: new Set() });
+  return row;
 }
 
 /** Adds the state and its reasons, by the rules of `doctor`. */

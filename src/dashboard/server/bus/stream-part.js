@@ -113,6 +113,13 @@ class StreamPart {
     });
   }
 
+  /** Resolves with the retention of the stream by a query of `src/inspection`, with the groups as they are known. */
+  retentionBy(servers, retentionOf) {
+    const { stream, lastId, added, length } = this.stream;
+    const groups = this.groups().map(({ group, sample }) => ({ ...group, oldestPending: sample[0] ?? null }));
+    return retentionOf(servers, this.server.prefix, { stream, lastId, added, length, groups }, nowOf(this.server));
+  }
+
   /** Returns the groups with their details, as far as they are known. */
   groups() {
     const now = nowOf(this.server);

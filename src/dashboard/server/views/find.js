@@ -22,15 +22,24 @@ function inBus(bus, index, text) {
   if (isEntryId(text) && text.includes('-')) return [];
   const lower = text.toLowerCase();
   const isNamed = (name) => name?.toLowerCase().includes(lower);
-  const streams = [...new Set(bus.rows.map(({ stream }) => stream))].filter(isNamed);
+  const streams = new Map(bus.rows.map((row) => [JSON.stringify(subjectOf(row)), subjectOf(row)]));
+  const named = [...streams.values()].filter(({ stream }) => isNamed(stream));
+  const isShown = named.some(({ stream }) => stream === text);
+  // A partition has no row.
+  if (!isShown && bus.partsOf(text).length > 0) named.push({ stream: text });
   const groups = bus.rows.filter(({ group }) => isNamed(group));
-  const exact = (name) => (name.toLowerCase() === lower ? 0 : 1);
+  const exact = ({ stream }) => (stream.toLowerCase() === lower ? 0 : 1);
   return [
-    ...streams
+    ...named
       .sort((left, right) => exact(left) - exact(right))
-      .map((stream) => ({ kind: 'stream', bus: index, stream })),
-    ...groups.map(({ stream, group }) => ({ kind: 'group', bus: index, stream, group })),
+      .map((stream) => ({ kind: 'stream', bus: index, ...stream })),
+    ...groups.map((row) => ({ kind: 'group', bus: index, ...subjectOf(row), group: row.group })),
   ].slice(0, MOST);
+}
+
+/** Returns the stream of a row. The count of partitions is there for a partitioned stream only. */
+function subjectOf({ stream, partitions }) {
+  return partitions === null ? { stream } : { stream, partitions };
 }
 
 /** Returns the page of a key of the bus; `null` for any other text. */

@@ -59,7 +59,7 @@ function sparks({ history, polledAt }, { id }) {
 
 function totalsOf(all) {
   const rows = all.map(({ row }) => row);
-  const streams = new Map(all.map(({ bus, row }) => [JSON.stringify([bus, row.stream]), row]));
+  const streams = new Map(all.map(({ bus, row }) => [JSON.stringify([bus, row.stream, row.partitions]), row]));
   const total = (list, name) => list.reduce((sum, row) => sum + (row[name] ?? 0), 0);
   return {
     streams: streams.size,

@@ -6,13 +6,14 @@ pub mod link_policy;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;
 use crate::redis_io::locked::Locked;
+use crate::redis_io::world::watch;
 
 use crate::engine::connections::ejection::failure_detector::FailureDetector;
 use crate::engine::host::Event;

@@ -20,6 +20,7 @@ use crate::engine::consumer::claiming::pending_page::{self, ClaimLimits, ClaimPl
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
+use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
@@ -54,6 +55,7 @@ impl Consumer {
         let room = *kept + state.reserve(self.options.concurrency, self.options.claim_page_size - *kept);
         let room_now = if state.phase == Phase::Playing { room.min(state.claim_room(stream)) } else { 0 };
         let from = state.streams[stream].claim_from;
+        let front = state.streams[stream].ownership.as_ref().and_then(Ownership::takeover_front);
         let decided = page.map(|page| {
             let idle = self.options.claim_deadline.saturating_add(page.gained);
             let limits = ClaimLimits { deadline: idle, deliveries: self.options.retry_limit };
@@ -63,7 +65,11 @@ impl Consumer {
                 is_delayed || state.holds(stream as u32, entry.id)
             };
             let plan = match page.entries {
-                Some(entries) => pending_page::plan(entries, size, limits, room_now, is_ours),
+                Some(mut entries) => {
+                    // Without the rest the page is the last one.
+                    entries.retain(|entry| front.is_none_or(|front| entry.id < front));
+                    pending_page::plan(entries, size, limits, room_now, is_ours)
+                }
                 None => ClaimPlan { next: from, crowded: true, ..ClaimPlan::default() },
             };
             (plan, idle)
@@ -114,30 +120,40 @@ impl Consumer {
             return Ok(());
         }
         let names = (key, self.group.as_str(), self.options.id.as_str());
-        let reply = self.ask(lane, |commands, to| {
-            let ids = wanted.iter().map(|entry| &entry.id);
-            let idle = if planted("claim without idle time") { 0 } else { idle.as_millis() as u64 };
-            pack_claim(commands, names, idle, ids, Claim::Deliver, to);
-        });
-        let reply = reply.await;
+        // A lease begins here at the earliest, even if the reply comes late.
+        let sent = Instant::now();
+        // After a lost connection the owners get time to renew their leases, so it must not be sent then.
+        let reply = if self.is_ready(lane) {
+            let reply = self.ask(lane, |commands, to| {
+                let ids = wanted.iter().map(|entry| &entry.id);
+                let idle = if planted("claim without idle time") { 0 } else { idle.as_millis() as u64 };
+                pack_claim(commands, names, idle, ids, Claim::Deliver, to);
+                if !planted("claim is sent again") {
+                    commands.last_once();
+                }
+            });
+            reply.await
+        } else {
+            Err(RedisError::closed())
+        };
         let entries: Vec<OwnedEntry> = match &reply {
             Ok(Value::Array(entries)) => entries.iter().filter_map(OwnedEntry::read).collect(),
             _ => Vec::new(),
         };
-        let missing = self.run_claimed(stream as u32, key, wanted, entries);
+        let missing = self.run_claimed((stream as u32, key), wanted, entries, sent);
         reply?;
         self.drop_trimmed(stream, lane, key, missing).await
     }
 
-    /// Runs the jobs of claimed entries, and returns the wanted entries that XCLAIM did not return.
+    /// Runs the jobs of entries whose claim was submitted at `sent`, and returns the wanted entries that XCLAIM did not return.
     fn run_claimed(
         &self,
-        stream: u32,
-        key: &str,
+        (stream, key): (u32, &str),
         wanted: Vec<PendingEntry>,
         entries: Vec<OwnedEntry>,
+        sent: Instant,
     ) -> Vec<EntryId> {
-        let at = Instant::now();
+        let now = Instant::now();
         let mut missing = Vec::new();
         let mut found = Vec::with_capacity(wanted.len());
         let reads = {
@@ -174,11 +190,11 @@ impl Consumer {
                     headers: entry.headers.as_deref(),
                     carried: entry.carried.as_ref(),
                     deliveries,
-                    at,
+                    at: sent,
                 };
                 // Its deliveries were set back, or it would not have been claimed.
                 state.streams[stream as usize].exhausted.remove(&entry.id);
-                started.extend(self.start_claimed(&mut state, delivery).map(|token| (stream, token)));
+                started.extend(self.start_claimed(&mut state, delivery, now).map(|token| (stream, token)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }
             state.counts.claimed += found.len() as u64;

@@ -100,7 +100,9 @@ impl Consumer {
         Ok(removed)
     }
 
-    /// Makes entries pending again that were delivered to a consumer just before its removal.
+    /// Makes entries pending again that were delivered to a consumer just before its removal. The command is sent again after a
+    /// lost connection, since the entries would never be delivered otherwise. Redis ignores the minimum idle time for entries
+    /// that are not pending, so a late attempt takes nothing from a new owner.
     async fn restore(
         &self,
         lane: usize,
@@ -112,9 +114,9 @@ impl Consumer {
             by_count.entry(entry.deliveries).or_default().push(entry.id);
         }
         for (deliveries, ids) in by_count {
-            let claim = Claim::Restore(deliveries);
+            let (claim, idle) = (Claim::Restore(deliveries), self.options.claim_deadline.as_millis() as u64);
             self.ask(lane, |commands, to| {
-                pack_claim(commands, (key, &self.group, name), 0, ids.iter(), claim, to);
+                pack_claim(commands, (key, &self.group, name), idle, ids.iter(), claim, to);
             })
             .await?;
         }

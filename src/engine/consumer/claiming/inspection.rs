@@ -67,7 +67,7 @@ impl Consumer {
                 pack_pending_page(commands, key, &self.group, idle, from, size, page);
                 pack_time(commands, key, inspection.clock(lane));
                 if of_stream {
-                    self.pack_inspection(commands, stream, key, &inspection);
+                    self.pack_inspection(commands, stream, key, &inspection, true);
                 }
                 drop(inspection);
             });
@@ -89,23 +89,23 @@ impl Consumer {
         Ok(PendingPage { entries: Some(entries), gained })
     }
 
-    /// Fetches the last entry of a stream before the first read. A consumer that claims inspects the server too, as
-    /// the base for later comparisons.
+    /// Fetches the last entry of a stream and the position of the group before the first read. A consumer that claims
+    /// inspects the server too, as the base for later comparisons.
     pub(crate) async fn inspect_before_read(
         &self,
         stream: usize,
         lane: usize,
         key: &str,
     ) -> Result<Value, RedisError> {
-        if self.options.claim_interval.is_none() {
-            return self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await;
-        }
+        let claims = self.options.claim_interval.is_some();
         let (inspection, collected) = self.begin_inspection();
         let asked = Instant::now();
         let entry = self.ask(lane, |commands, entry| {
             pack_last_entry(commands, key, entry);
-            pack_time(commands, key, inspection.clock(lane));
-            self.pack_inspection(commands, stream, key, &inspection);
+            if claims {
+                pack_time(commands, key, inspection.clock(lane));
+            }
+            self.pack_inspection(commands, stream, key, &inspection, claims);
             drop(inspection);
         });
         let entry = entry.await;
@@ -126,9 +126,10 @@ impl Consumer {
         stream: usize,
         key: &str,
         answers: &Arc<InspectionCollector>,
+        of_stream: bool,
     ) {
         let received = self.lock().streams[stream].trim_detector.received();
-        pack_inspection(commands, key, answers.inspect(stream, received), true);
+        pack_inspection(commands, key, answers.inspect(stream, received), of_stream);
     }
 
     /// Applies the replies of an inspection: reports trimmed entries, and returns the gain of the last clock that was
@@ -159,9 +160,10 @@ impl Consumer {
         gained
     }
 
-    /// Reports a refused inspection once.
+    /// Reports a refused inspection once. A consumer that does not claim does without.
     fn report_refusal(&self, error: Option<&RedisError>) {
-        let Some(refusal) = error.filter(|error| error.reply_code() == Some("NOPERM")) else { return };
+        let refusal = error.filter(|error| error.reply_code() == Some("NOPERM"));
+        let Some(refusal) = refusal.filter(|_| self.options.claim_interval.is_some()) else { return };
         if !std::mem::replace(&mut self.lock().inspection_refused, true) {
             self.report_error(Failure::Consume, refusal);
         }

@@ -16,6 +16,7 @@ use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
+use crate::engine::consumer::lease_renewal::is_for_now;
 use crate::engine::host::{Event, Failure, PendingJob};
 use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
@@ -40,8 +41,10 @@ pub(crate) struct FinalRejection {
     pub(crate) reason: DeadLetterReason,
     /// The error as JSON.
     pub(crate) error: String,
-    /// Minimum idle time of the entry in ms; `None` if no other consumer can have claimed it.
-    pub(crate) min_idle: Option<u64>,
+    /// True if the entry needs a delivery count with which no other consumer claims it.
+    pub(crate) is_uncounted: bool,
+    /// Start of the lease of the entry. No other consumer can have claimed it while the lease holds.
+    pub(crate) touched: Instant,
 }
 
 impl Consumer {
@@ -142,7 +145,9 @@ impl Consumer {
             let disconnects = consumer.lock().stop_counts.disconnects;
             let mut backoff = Backoff::default();
             let mut ended = consumer.dead_letter_or_report(&mut one).await;
-            while ended.as_ref().is_err_and(RedisError::is_passing)
+            while ended
+                .as_ref()
+                .is_err_and(|error| error.is_passing() || one.is_uncounted && is_for_now(error))
                 && consumer.lock().stop_counts.disconnects == disconnects
             {
                 tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;
@@ -162,34 +167,54 @@ impl Consumer {
 
     async fn dead_letter_or_report(&self, one: &mut FinalRejection) -> Result<(), RedisError> {
         let lane = self.lock().streams[one.stream].lane;
-        if let Some(min_idle) = one.min_idle
-            && !self.try_claim(lane, &one.found, min_idle).await?
-        {
-            // Its new consumer ends it.
-            return Ok(());
+        if !self.holds_lease(one.touched) {
+            let (sent, deadline) = (Instant::now(), self.options.claim_deadline.as_millis() as u64);
+            if !self.try_claim(lane, &one.found, deadline).await? {
+                // Its new consumer ends it.
+                return Ok(());
+            }
+            one.touched = sent;
         }
-        // A later try must not require an idle time.
-        one.min_idle = Some(0);
         let FinalRejection { stream, found, carried, reason, error, .. } = one;
         if self.options.dead_letter.is_some() {
             let carried = carried.as_deref();
             return self.move_to_dead_letters(*stream, lane, found, carried, *reason, Some(error)).await;
         }
-        if *reason == DeadLetterReason::Unrecoverable {
-            // With this delivery count no other consumer claims the entry.
-            let count = found.deliveries.max(self.options.retry_limit);
-            let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
-            self.ask(lane, |commands, to| {
-                pack_claim(commands, names, 0, std::iter::once(&found.id), Claim::Count(count), to);
-            })
-            .await?;
+        if one.is_uncounted && !self.count_for_good(lane, one).await? {
+            // Its new consumer ends it.
+            return Ok(());
         }
+        let FinalRejection { stream, found, .. } = one;
         if self.options.claim_interval.is_some() {
             // The search for candidates will find it.
             self.lock().streams[*stream].exhausted.insert(found.id, Instant::now());
         }
         self.report_exhausted(found, false);
         Ok(())
+    }
+
+    /// Sets a delivery count with which no other consumer claims the entry. Returns false if another consumer has claimed it
+    /// before.
+    async fn count_for_good(&self, lane: usize, one: &mut FinalRejection) -> Result<bool, RedisError> {
+        let count = one.found.deliveries.max(self.options.retry_limit);
+        let names = (one.found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
+        let (sender, receiver) = oneshot::channel();
+        let mut commands = Commands::default();
+        let (min_idle, id) = (self.min_idle_after_lapse(one.touched), std::iter::once(&one.found.id));
+        pack_claim(&mut commands, names, min_idle, id, Claim::Count(count), Destination::Task(sender));
+        // Later another consumer can own the entry. The next attempt has a minimum idle time of its own.
+        commands.all_expire();
+        self.shared(lane).submit(&mut commands);
+        let taken = receiver.await.unwrap_or_else(|_| Err(RedisError::closed()));
+        let taken = match taken {
+            Err(error) if !is_for_now(&error) => {
+                one.is_uncounted = false;
+                return Err(error);
+            }
+            other => other?,
+        };
+        one.is_uncounted = false;
+        Ok(matches!(taken, Value::Array(ids) if !ids.is_empty()))
     }
 
     fn report_exhausted(&self, entry: &PendingJob, moved: bool) {
@@ -199,12 +224,15 @@ impl Consumer {
         host.wake();
     }
 
-    /// Claims an entry that was idle for `min_idle` ms. Returns true for one only of the consumers that find the
-    /// entry.
+    /// Claims an entry that was idle for `min_idle` ms, a `claimDeadline` at least. Returns true for one only of the consumers
+    /// that find the entry. The command can wait and be sent again: an attempt after an executed one finds a short idle
+    /// time, and a later search finds the entry.
     async fn try_claim(&self, lane: usize, found: &PendingJob, min_idle: u64) -> Result<bool, RedisError> {
         let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
             pack_claim(commands, names, min_idle, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
+            // After a lost connection its owner gets time to renew its lease.
+            commands.last_once();
         });
         Ok(matches!(taken.await?, Value::Array(ids) if !ids.is_empty()))
     }
@@ -268,8 +296,9 @@ impl Consumer {
         // pending.
         let names = (key, self.group.as_str(), self.options.id.as_str());
         self.ask(lane, |commands, to| {
-            let ids = std::iter::once(&letter.found.id);
-            pack_claim(commands, names, 0, ids, Claim::Restore(letter.found.deliveries), to);
+            let (ids, idle) =
+                (std::iter::once(&letter.found.id), self.options.claim_deadline.as_millis() as u64);
+            pack_claim(commands, names, idle, ids, Claim::Restore(letter.found.deliveries), to);
         })
         .await?;
         Err(RedisError::reply(text.as_bytes(), "EXEC", &Arc::from("")))

@@ -3,7 +3,8 @@
 //! A lease is a set with an expiry, whose one member is the owner.
 //!
 //! - Acquisition prepares such a set under a name of its own, and renames it if no lease exists (RENAMENX). INCR of a counter
-//!   beside it gives the fencing number.
+//!   beside it gives the fencing number. A counter that does not exist begins with the time of Redis in ms, so the numbers grow
+//!   although it expires: there are fewer acquisitions than milliseconds.
 //! - Renewal extends the expiry, and then asks for the owner. An owner that has lost its lease extends another one's once.
 //! - Release removes its own name (SREM), which cannot remove another owner.
 //!
@@ -15,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::takeover::take_over;
@@ -23,6 +25,10 @@ use crate::engine::consumer::state::ownership::OwnershipPhase;
 
 /// Part of a lease after which a step without a reply is given up.
 const PATIENCE: u32 = 2;
+
+/// Time for which a counter of fencing numbers stays after the last acquisition, in ms. Redis' clock can be set back by less
+/// than that.
+const FENCE_KEPT: u64 = 24 * 60 * 60 * 1_000;
 
 /// Step of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +51,16 @@ struct SentStep {
 }
 
 impl Consumer {
-    /// Runs steps, in one write to each node, and notes their results.
-    pub(crate) async fn run_lease_steps(&self, steps: Vec<(usize, LeaseStep)>) {
+    /// Runs steps, in one write to each node, and notes their results. `now` is the time of Redis in ms, for acquisitions.
+    /// Returns the first refusal of Redis.
+    pub(crate) async fn run_lease_steps(
+        &self,
+        steps: Vec<(usize, LeaseStep)>,
+        now: u64,
+    ) -> Option<RedisError> {
+        let mut refusal = None;
         if steps.is_empty() || self.has_disconnected() {
-            return;
+            return refusal;
         }
         let (began, mut deadline) = (Instant::now(), Instant::now());
         let mut writes: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
@@ -65,7 +77,7 @@ impl Consumer {
             let key = keys.owner(&name, &self.options.group);
             let fence = keys.fence(&name, &self.options.group);
             let commands = &mut writes[node];
-            let answers = self.pack_step(commands, step, (&key, &fence), lease.as_millis() as u64);
+            let answers = self.pack_step(commands, step, (&key, &fence), (lease.as_millis() as u64, now));
             sent.push(SentStep { at, step, answers });
         }
         for (node, mut commands) in self.node_set.nodes().iter().zip(writes) {
@@ -74,11 +86,17 @@ impl Consumer {
         for SentStep { at, step, answers } in sent {
             let mut values = Vec::with_capacity(answers.len());
             for answer in answers {
-                let reply = timeout_at(deadline, answer).await;
-                values.push(reply.ok().and_then(Result::ok).and_then(Result::ok));
+                let reply = timeout_at(deadline, answer).await.ok().and_then(Result::ok);
+                if let Some(Err(error)) = &reply
+                    && is_refusal(error)
+                {
+                    refusal.get_or_insert_with(|| error.clone());
+                }
+                values.push(reply.and_then(Result::ok));
             }
             self.end_step(at, step, began, &values);
         }
+        refusal
     }
 
     fn pack_step(
@@ -86,7 +104,7 @@ impl Consumer {
         commands: &mut Commands,
         step: LeaseStep,
         (key, fence): (&str, &str),
-        lease: u64,
+        (lease, now): (u64, u64),
     ) -> Vec<Answer> {
         let id = self.options.id.as_bytes();
         let mut answers = Vec::new();
@@ -98,11 +116,17 @@ impl Consumer {
         match step {
             LeaseStep::Acquire => {
                 let own = format!("{key}:{}", self.options.id);
-                commands.begin("SADD", 3).key(own.as_bytes()).arg(id).end_once(Destination::Nowhere);
+                commands.begin("SADD", 3).key(own.as_bytes()).arg(id).end_once(asked());
                 commands.begin("PEXPIRE", 3).key(own.as_bytes()).arg_number(lease).end_once(asked());
+                // A counter about to expire is kept first, so none expires between these commands.
+                commands.begin("PEXPIRE", 3).key(fence.as_bytes()).arg_number(FENCE_KEPT);
+                commands.end_once(Destination::Nowhere);
+                commands.begin("SET", 6).key(fence.as_bytes()).arg_number(now);
+                commands.arg(b"NX").arg(b"PX").arg_number(FENCE_KEPT).end_once(asked());
                 commands.begin("RENAMENX", 3).key(own.as_bytes()).arg(key.as_bytes()).end_once(asked());
                 commands.begin("INCR", 2).key(fence.as_bytes()).end_once(asked());
             }
+            LeaseStep::Renew if planted("partition lease is not renewed") => {}
             LeaseStep::Renew => {
                 commands.begin("PEXPIRE", 3).key(key.as_bytes()).arg_number(lease).end_once(asked());
                 commands.begin("SISMEMBER", 3).key(key.as_bytes()).arg(id).end_once(asked());
@@ -120,14 +144,16 @@ impl Consumer {
         let Some(ownership) = &mut state.streams[at].ownership else { return };
         let (phase, lease) = (ownership.phase, ownership.lease);
         match (step, values) {
-            (LeaseStep::Acquire, [expiry, Some(Value::Integer(1)), _])
-                if phase == OwnershipPhase::Vacant && *expiry != Some(Value::Integer(1)) =>
+            (LeaseStep::Acquire, [_, expiry, seed, Some(Value::Integer(1)), _])
+                if phase == OwnershipPhase::Vacant
+                    && (*expiry != Some(Value::Integer(1)) || seed.is_none()) =>
             {
-                // A lease without an expiry would never lapse. The next turn, or the stop, releases it.
+                // A lease without an expiry would never lapse, and a counter without its first number would begin again. The
+                // next turn, or the stop, releases it.
                 state.own(at, 0, began + lease);
                 drop(state.leave(at, OwnershipPhase::Leaving));
             }
-            (LeaseStep::Acquire, [_, Some(Value::Integer(1)), Some(Value::Integer(fence))])
+            (LeaseStep::Acquire, [_, _, _, Some(Value::Integer(1)), Some(Value::Integer(fence))])
                 if phase == OwnershipPhase::Vacant && began.elapsed() < lease / PATIENCE =>
             {
                 let fence = *fence as u64;
@@ -140,6 +166,7 @@ impl Consumer {
                 self.announce_ownership(&state, at, fence);
                 self.node_set.context().tasks.spawn(take_over(self.this.clone(), at, fence));
             }
+            (LeaseStep::Renew, []) => ownership.valid_until = began + lease,
             // A refused extension leaves the time at which the lease lapses.
             (LeaseStep::Renew, [Some(Value::Integer(1)), Some(Value::Integer(1))]) => {
                 ownership.valid_until = began + lease;
@@ -154,4 +181,9 @@ impl Consumer {
             _ => {}
         }
     }
+}
+
+/// Returns true if Redis refuses a command, also after a redirect or a while.
+fn is_refusal(error: &RedisError) -> bool {
+    error.reply_code().is_some() && (!error.is_passing() || error.is_unfit())
 }

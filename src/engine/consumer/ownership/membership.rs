@@ -18,10 +18,18 @@ use crate::engine::partitions::key_partition::weight;
 /// Number of leases after which the name of an ended consumer is removed.
 const KEPT_LEASES: u64 = 100;
 
+/// Consumers of a group that live.
+pub(crate) struct Members {
+    /// Their names.
+    pub(crate) names: Vec<String>,
+    /// Time of their server, in ms since 1970.
+    pub(crate) now: u64,
+}
+
 impl Consumer {
-    /// Announces this consumer, and returns the names of those that live, itself included. A refused announcement is an error:
+    /// Announces this consumer, and returns those that live, itself included. A refused announcement is an error:
     /// the others cannot announce themselves either, and the list says nothing.
-    pub(crate) async fn announce(&self, stream: &str, lease: Duration) -> Result<Vec<String>, RedisError> {
+    pub(crate) async fn announce(&self, stream: &str, lease: Duration) -> Result<Members, RedisError> {
         let node = self.node_set.node_of_completions(stream);
         let key = node.keys().members(stream, &self.options.group);
         let time = node.shared().call(|commands, to| pack_time(commands, &key, to)).await?;
@@ -49,13 +57,15 @@ impl Consumer {
         node.shared().submit(&mut commands);
         is_announced.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
         let members = members.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
-        let Value::Array(members) = members else { return Ok(vec![self.options.id.clone()]) };
+        let Value::Array(members) = members else {
+            return Ok(Members { names: vec![self.options.id.clone()], now });
+        };
         let read = |name: &Value| Some(String::from_utf8_lossy(name.bytes()?).into_owned());
-        let mut members: Vec<String> = members.iter().filter_map(read).collect();
-        if !members.contains(&self.options.id) {
-            members.push(self.options.id.clone());
+        let mut names: Vec<String> = members.iter().filter_map(read).collect();
+        if !names.contains(&self.options.id) {
+            names.push(self.options.id.clone());
         }
-        Ok(members)
+        Ok(Members { names, now })
     }
 
     /// Removes this consumer from the announced ones.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::lease::LeaseStep;
-use crate::engine::consumer::ownership::membership::rendezvous;
+use crate::engine::consumer::ownership::membership::{Members, rendezvous};
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
@@ -30,6 +30,8 @@ use crate::redis_io::link::{Link, LinkState};
 const TURNS_PER_LEASE: u32 = 4;
 /// Part of a lease after which the announcement is given up for a turn.
 const PATIENCE: u32 = 2;
+/// Part of a lease in which all consumers announce themselves again after a failure.
+const RETURN: u32 = 2;
 /// Minimum time between two turns.
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -66,7 +68,8 @@ impl Consumer {
                     self.hand_back_left(&state, &left);
                 }
             }
-            self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect()).await;
+            // A lease that Redis does not release lapses.
+            self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect(), 0).await;
             self.retire_member(&name).await;
         }
     }
@@ -87,25 +90,27 @@ impl Consumer {
                 true => timeout(lease / PATIENCE, self.announce(&name, lease)).await,
                 false => {
                     self.retire_member(&name).await;
-                    Ok(Ok(Vec::new()))
+                    Ok(Ok(Members { names: Vec::new(), now: 0 }))
                 }
             };
-            let members = match members {
-                Ok(Ok(members)) => {
-                    self.lock().ownership_failures.remove(&name);
-                    Some(members)
-                }
-                Err(_) => None,
-                Ok(Err(error)) => {
-                    let is_news = self.lock().is_ownership_news(&name, &error);
-                    if is_news {
-                        self.report_error(Failure::Consume, &error);
-                    }
-                    None
-                }
+            let is_announced = matches!(members, Ok(Ok(_)));
+            let is_trusted = !is_playing || self.lock().note_announced(&name, is_announced, lease);
+            let (members, failure) = match members {
+                Ok(Ok(members)) => (Some(members).filter(|_| is_trusted), None),
+                Ok(Err(error)) => (None, Some(error)),
+                Err(_) => (None, None),
             };
-            let steps = self.plan_turn(&partitions, members.as_deref());
-            self.run_lease_steps(steps).await;
+            let steps = self.plan_turn(&partitions, members.as_ref().map(|members| members.names.as_slice()));
+            // A refused expiry leads to a release in the next turn, which says nothing.
+            let only_releases =
+                !steps.is_empty() && steps.iter().all(|(_, step)| *step == LeaseStep::Release);
+            let now = members.map_or(0, |members| members.now);
+            let refusal = self.run_lease_steps(steps, now).await;
+            match failure.or(refusal) {
+                Some(failure) => self.report_ownership_failure(&name, &failure),
+                None if is_announced && !only_releases => drop(self.lock().ownership_failures.remove(&name)),
+                None => {}
+            }
             owns |= partitions.iter().any(|&at| self.phase_of(at) != OwnershipPhase::Vacant);
         }
         self.step();
@@ -113,6 +118,14 @@ impl Consumer {
         let mut state = self.lock();
         state.owning = owns || (state.phase == Phase::Playing && !state.disconnected);
         state.owning
+    }
+
+    /// Reports a failure once until a turn without one.
+    fn report_ownership_failure(&self, stream: &str, failure: &RedisError) {
+        let is_news = self.lock().is_ownership_news(stream, failure);
+        if is_news {
+            self.report_error(Failure::Consume, failure);
+        }
     }
 
     /// Chooses the step of each partition. Without `members` partitions are only renewed.
@@ -207,6 +220,30 @@ impl Consumer {
 }
 
 impl ConsumerState {
+    /// Notes whether this consumer has announced itself. Returns true if it knows the other ones.
+    ///
+    /// After a failure their announcements have lapsed too, and each needs a turn to announce itself again. Until then the
+    /// first one would take over all partitions, and return them at once.
+    fn note_announced(&mut self, stream: &str, is_announced: bool, lease: Duration) -> bool {
+        let now = Instant::now();
+        match (is_announced, self.announced_again.get(stream).copied()) {
+            (true, None) => true,
+            (true, Some(Some(since))) if now.saturating_duration_since(since) >= lease / RETURN => {
+                self.announced_again.remove(stream);
+                true
+            }
+            (true, Some(Some(_))) => false,
+            (true, Some(None)) => {
+                self.announced_again.insert(stream.to_owned(), Some(now));
+                false
+            }
+            (false, _) => {
+                self.announced_again.insert(stream.to_owned(), None);
+                false
+            }
+        }
+    }
+
     /// Notes a failure, which is reported once until a success.
     fn is_ownership_news(&mut self, stream: &str, error: &RedisError) -> bool {
         let failure = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
@@ -228,5 +265,23 @@ async fn keep_owning(consumer: Weak<Consumer>, interval: Duration, wakeup: Arc<N
             () = wakeup.notified() => {}
             () = tokio::time::sleep_until(began + interval) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_consumers_are_known_half_a_lease_after_a_failure() {
+        let (mut state, lease) = (ConsumerState::default(), Duration::from_millis(20));
+        assert!(state.note_announced("s", true, lease), "without a failure");
+        assert!(!state.note_announced("s", false, lease) && state.note_announced("t", true, lease));
+        let began = Instant::now();
+        while !state.note_announced("s", true, lease) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(began.elapsed() >= lease / RETURN);
+        assert!(state.note_announced("s", true, lease));
     }
 }

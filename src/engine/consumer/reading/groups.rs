@@ -103,10 +103,12 @@ fn last_known(stream: &StreamState) -> Option<LastSeen> {
     stream.last_seen.clone().or_else(|| stream.tail.map(LastSeen::from))
 }
 
-/// Returns the id behind which a group is created again.
+/// Returns the id behind which a group is created again: the last entry that this consumer has read, or else the position
+/// of the group when it began to play.
 fn last_known_id(stream: &StreamState) -> String {
-    match last_known(stream) {
-        Some(last) => last.id.to_string(),
+    let read = stream.last_seen.as_ref().map(|last| last.id);
+    match read.or(stream.delivered).or(stream.tail) {
+        Some(id) => id.to_string(),
         None if stream.options.from_id == "$" => "0".to_owned(),
         None => stream.options.from_id.clone(),
     }

@@ -26,6 +26,8 @@ use crate::engine::protocol::job_id::new_id;
 
 /// Number of reads within `removeIdle` that show Redis that the consumer lives.
 const PRESENCE_READS: u32 = 3;
+/// Four times the maximum delay of the reply to a read that counts as in time.
+const MAX_READ_DELAY: Duration = Duration::from_secs(4);
 /// Maximum time between two such reads.
 const MAX_PRESENCE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -145,6 +147,14 @@ impl Consumer {
         self.options.remove_idle.map_or(MAX_PRESENCE_INTERVAL, interval)
     }
 
+    /// Returns the time from which the leases of a read count: that of its reply, or that of its command if the reply is late.
+    /// Then the process or the network stood still, and Redis can have delivered the entries long ago.
+    fn delivered_at(&self, state: &ConsumerState, lane: usize, now: Instant) -> Instant {
+        let limit = self.options.longest_read() + self.options.claim_deadline.min(MAX_READ_DELAY) / 4;
+        let sent = state.lanes[lane].read_sent;
+        sent.filter(|sent| now.saturating_duration_since(*sent) > limit).unwrap_or(now)
+    }
+
     /// Takes slots for entries in order, and buffers the entries beyond the free slots.
     fn process_entries(
         &self,
@@ -154,6 +164,7 @@ impl Consumer {
         batch: &mut ReadBatch,
     ) -> Result<(), RedisError> {
         let now = Instant::now();
+        let times = (self.delivered_at(state, lane, now), now);
         self.wake_claiming(state);
         batch.free = state.startable(self.options.concurrency);
         let mut current: Option<u32> = None;
@@ -171,7 +182,7 @@ impl Consumer {
             Item::Entry(entry) => {
                 let is_skipped = planted("entry without a slot is dropped") && batch.free == 0;
                 if let Some(stream) = current.filter(|_| !is_skipped) {
-                    self.take_entry(state, stream, entry, now, batch);
+                    self.take_entry(state, stream, entry, times, batch);
                 }
             }
         });
@@ -186,7 +197,7 @@ impl Consumer {
         state: &mut ConsumerState,
         stream: u32,
         entry: Entry<'_>,
-        now: Instant,
+        (at, now): (Instant, Instant),
         batch: &mut ReadBatch,
     ) {
         if !state.is_taken(stream) {
@@ -197,16 +208,16 @@ impl Consumer {
             }
             return;
         }
-        let at = &mut state.streams[stream as usize];
-        let from_history = at.position != Position::New;
+        let known = &mut state.streams[stream as usize];
+        let from_history = known.position != Position::New;
         if from_history {
-            at.position = Position::History(entry.id.to_string());
+            known.position = Position::History(entry.id.to_string());
         }
         // A new primary that lacks the last writes delivers entries again.
-        let is_repeated = at.last_seen.as_ref().is_some_and(|seen| entry.id <= seen.id);
-        at.last_seen.get_or_insert_default().see(entry.id, entry.job);
-        at.trim_detector.receive(entry.id);
-        at.is_member = true;
+        let is_repeated = known.last_seen.as_ref().is_some_and(|seen| entry.id <= seen.id);
+        known.last_seen.get_or_insert_default().see(entry.id, entry.job);
+        known.trim_detector.receive(entry.id);
+        known.is_member = true;
         if entry.deleted {
             batch.deleted.push((stream, entry.id));
             return;
@@ -234,19 +245,9 @@ impl Consumer {
         let history = &mut state.streams[stream as usize];
         let deliveries = if from_history { history.deliveries_of_history(entry.id) } else { 1 };
         let Entry { id: entry, record, is_sharded, headers, .. } = entry;
-        let delivery = Delivery {
-            stream,
-            entry,
-            producer,
-            job,
-            record,
-            is_sharded,
-            headers,
-            carried,
-            deliveries,
-            at: now,
-        };
-        let started = self.start_or_buffer(state, delivery, &mut batch.free);
+        let delivery =
+            Delivery { stream, entry, producer, job, record, is_sharded, headers, carried, deliveries, at };
+        let started = self.start_or_buffer(state, delivery, now, &mut batch.free);
         batch.started.extend(started.map(|token| (stream, token)));
     }
 

@@ -191,10 +191,11 @@ impl Consumer {
             (state.streams[job.stream as usize].key.as_str(), self.group.as_str(), self.options.id.as_str());
         let Some(slot) = state.jobs.job(job.token) else { return };
         let idle = self.idle_until(job.due.unwrap_or_else(Instant::now));
-        let (min_idle, entry) = (self.min_idle(slot.touched()), std::iter::once(&slot.entry));
+        let min_idle = self.min_idle_after_lapse(slot.touched());
+        let entry = std::iter::once(&slot.entry);
         pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
-        // After a lost connection another consumer can own the entry. The next attempt has a minimum idle time then.
-        commands.last_once();
+        // Later another consumer can own the entry. The next attempt has a minimum idle time and a delay of its own.
+        commands.last_expires();
     }
 
     fn pack_pending_query(
@@ -266,11 +267,13 @@ fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {
 /// the completion published. Jobs with a transaction get their group.
 fn steps_of(jobs: &mut [SettledJob]) -> Vec<SettlementStep> {
     let mut steps = Vec::with_capacity(jobs.len() + 1);
+    // A delay can fail before the other steps leave, so it must not be behind them: the last reply ends the batch.
+    let delays = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.delay);
+    steps.extend(delays.map(|(at, _)| SettlementStep::Delay(at)));
     for (at, job) in jobs.iter().enumerate() {
         let is_alone = job.pending_steps.transaction && !job.shares_transaction();
         steps.extend(is_alone.then_some(SettlementStep::TransactionAlone(at)));
         steps.extend(job.pending_steps.pending_query.then_some(SettlementStep::PendingQuery(at)));
-        steps.extend(job.pending_steps.delay.then_some(SettlementStep::Delay(at)));
         steps.extend(job.pending_steps.record.then_some(SettlementStep::Record(at)));
     }
     // Number of jobs with a transaction, by stream.

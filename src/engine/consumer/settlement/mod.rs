@@ -191,6 +191,9 @@ impl Consumer {
         };
         let (stream, has_producer, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
         state.jobs.settle(token);
+        if planted("next of a key starts early") {
+            state.end_turn(token);
+        }
         match error {
             Some(_) => state.counts.rejected += 1,
             None => state.counts.resolved += 1,
@@ -246,11 +249,11 @@ impl Consumer {
             let key = &state.streams[stream as usize].key;
             let found = found_entry(key, pending, slot.producer.clone(), slot.job.clone());
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
-            let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.dead_lettering += 1;
             state.streams[stream as usize].leaving.insert(entry);
-            let (stream, carried) = (stream as usize, slot.carried.clone());
-            return Some(FinalRejection { stream, found, carried, reason, error, min_idle });
+            let (stream, carried, touched) = (stream as usize, slot.carried.clone(), slot.touched());
+            let is_uncounted = settlement.unrecoverable && options.dead_letter.is_none();
+            return Some(FinalRejection { stream, found, carried, reason, error, is_uncounted, touched });
         }
         let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, jitter()))?;
         let touched = slot.touched();
@@ -298,7 +301,7 @@ fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
         if planted("slot kept after a refusal") && job.error.is_some() {
             continue;
         }
-        if !job.is_retried && job.error.is_none() {
+        if !job.is_retried && job.error.is_none() || planted("failed job frees its key") {
             state.end_turn(job.token);
         }
         state.jobs.retire(job.token);

@@ -180,6 +180,11 @@ impl JobsInFlight {
         self.slots.iter().filter(move |slot| slot.state != SlotState::Free && slot.stream == stream)
     }
 
+    /// The entries of the jobs that run or settle, with their streams.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, EntryId)> {
+        self.slots.iter().filter(|slot| slot.state != SlotState::Free).map(|slot| (slot.stream, slot.entry))
+    }
+
     /// Returns true if the entry belongs to this job in flight.
     pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
         let is_of =

@@ -24,6 +24,8 @@ pub struct LaneState {
     pub busy: bool,
     /// Number of lease renewals without a reply.
     pub renewals: usize,
+    /// Time at which the read under way was submitted.
+    pub read_sent: Option<Instant>,
     /// Time of the last read that showed Redis that the consumer lives.
     pub shown: Option<Instant>,
     /// Rotates the streams from read to read.

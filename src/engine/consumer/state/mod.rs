@@ -37,7 +37,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::EntryBuffer;
 use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::in_flight::JobsInFlight;
@@ -95,14 +95,12 @@ pub struct ConsumerState {
     pub jobs: JobsInFlight,
     /// Counters of jobs.
     pub counts: Counts,
-    /// Buffered entries in order.
-    pub buffered: VecDeque<BufferedEntry>,
+    /// Buffered entries.
+    pub buffered: EntryBuffer,
     /// Maximum number of buffered entries that reads ask for beyond the free slots.
     pub read_ahead: usize,
     /// True if a stream is ordered.
     pub is_ordered: bool,
-    /// Number of buffered entries that wait for another entry of their key, or for a permit of a rate limit.
-    pub parked: usize,
     /// Rate limits of the streams.
     pub limits: Limits,
     /// True once an entry has stopped to be parked, until it can start.
@@ -111,6 +109,8 @@ pub struct ConsumerState {
     pub owning: bool,
     /// Current failure of that task by stream, so that it is reported once.
     pub ownership_failures: BTreeMap<String, String>,
+    /// Ordered streams whose announcement failed, with the first success since then.
+    pub announced_again: BTreeMap<String, Option<Instant>>,
     /// Number of commands under way that hand back buffered entries.
     pub handing_back: usize,
     /// The nodes it reads from.
@@ -210,16 +210,13 @@ impl ConsumerState {
 
     /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.jobs.holds(stream, entry) || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
+        self.jobs.holds(stream, entry) || self.buffered.holds(stream, entry)
     }
 
     /// Returns true if this job of an entry is in flight or buffered.
     pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
         self.jobs.holds_job(stream, entry, job)
-            || self
-                .buffered
-                .iter()
-                .any(|buffered| buffered.is(stream, entry) && job == Some(buffered.job.as_bytes()))
+            || job.is_some_and(|job| self.buffered.holds_job(stream, entry, job))
     }
 
     /// Notes that the jobs of entries end. A read of a history that is under way can still have the entries.

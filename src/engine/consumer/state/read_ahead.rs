@@ -9,17 +9,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 
 impl ConsumerState {
-    /// Number of buffered entries of a lane that wait for a slot only.
+    /// Number of buffered entries of the reads of a lane that wait for a slot only.
     pub fn waiting(&self, lane: usize) -> usize {
+        let read = self.buffered.of_reads();
         if self.lanes.len() == 1 {
-            return self.buffered.len() - self.parked;
+            return read.len();
         }
-        let is_of_lane =
-            |one: &&BufferedEntry| !one.is_held() && self.streams[one.stream as usize].lane == lane;
-        self.buffered.iter().filter(is_of_lane).count()
+        read.iter().filter(|one| self.streams[one.stream as usize].lane == lane).count()
     }
 
     /// Number of entries that the next read of a lane asks for beyond the free slots, if `waiting` of its entries are
@@ -34,20 +33,16 @@ impl ConsumerState {
     /// stays until the next renewal shows its owner.
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
-        let can_start = |one: &BufferedEntry| {
-            (self.read_ahead == 0 || is_held(one)) && !one.is_held() && self.can_start(one.stream, now)
-        };
-        let at = self.buffered.iter().position(can_start)?;
-        self.buffered.remove(at)
+        let (streams, is_checked) = (&self.streams, self.read_ahead > 0);
+        self.buffered.take(|one| (!is_checked || is_held(one)) && streams[one.stream as usize].can_start(now))
     }
 
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
     /// pending for it.
     pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
-        let all = std::mem::take(&mut self.buffered);
-        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
-        self.buffered = kept;
-        if self.is_ordered || !self.limits.is_empty() {
+        let left = self.buffered.leave(is_left);
+        self.limits.note_change();
+        if self.is_ordered {
             self.count_parked();
         }
         for one in &left {
@@ -78,7 +73,7 @@ mod tests {
         state.lanes = (0..lanes).map(|_| LaneState::default()).collect();
         state.streams.iter_mut().enumerate().for_each(|(lane, stream)| stream.lane = lane);
         for (&stream, time) in waiting.iter().zip(1..) {
-            state.buffered.push_back(BufferedEntry::new(delivery(stream, time, Instant::now())));
+            state.buffered.push(BufferedEntry::new(delivery(stream, time, Instant::now())));
         }
         state
     }
@@ -131,7 +126,7 @@ mod tests {
         let mut state = waiting(2, 8, &[0, 0, 0]);
         run(&mut state, 1);
         assert_eq!([0, 1].map(|lane| state.next_count(lane, 1)), [None, Some(4)]);
-        state.buffered.pop_front();
+        state.buffered.take(|_| true);
         assert_eq!([0, 1].map(|lane| state.next_count(lane, 1)), [Some(2), Some(4)]);
         let mut few = waiting(2, 1, &[]);
         assert_eq!([0, 1].map(|lane| few.next_count(lane, 1)), [Some(1), Some(1)]);
@@ -158,7 +153,7 @@ mod tests {
     fn entries_start_in_order_but_those_without_a_lease_wait() {
         let (lease, now) = (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
         let mut state = waiting(1, 4, &[0, 0, 0]);
-        state.buffered[1].touched = now;
+        state.buffered.of_stream_mut(0).nth(1).expect("waits").touched = now;
         let mut take = |lease| state.take_waiting(now, lease).map(|one| one.entry.time);
         assert_eq!([lease, lease, Duration::MAX].map(&mut take), [Some(2), None, Some(1)]);
         state.read_ahead = 0;

@@ -40,12 +40,16 @@ impl ConsumerState {
         let waiting = self.waiting(lane);
         let free = if waiting == 0 { self.startable(concurrency) } else { 0 };
         let ahead = self.ahead(waiting, streams);
-        if streams == 0 || (free == 0 && ahead == 0) {
+        if streams == 0 {
             return None;
         }
         let is_limited = !self.limits.is_empty();
         if is_limited && self.awaits_permits(lane) {
             return None;
+        }
+        if free == 0 && ahead == 0 {
+            // The entries of a takeover take all slots, and those of a read start in turn with them.
+            return (waiting == 0 && self.buffered.has_taken()).then_some(1);
         }
         let half = (concurrency as usize).div_ceil(2);
         let is_halved = concurrency as usize >= HALVING_FROM && ahead == 0;

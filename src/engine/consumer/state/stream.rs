@@ -6,7 +6,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::consumer::state::last_entry::LastSeen;
-use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
+use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 use crate::engine::protocol::completion_commands::ChannelHead;
@@ -103,6 +103,8 @@ pub struct StreamState {
     pub unchanged_since: Option<Received>,
     /// Last id of the stream at the last `play()`, if known.
     pub tail: Option<EntryId>,
+    /// Last entry that the group had delivered at the last inspection, if known.
+    pub delivered: Option<EntryId>,
     /// Start of the next page of the search for candidates; `None` is the beginning.
     pub claim_from: Option<EntryId>,
     /// Start of that search.
@@ -156,6 +158,7 @@ impl StreamState {
             idle: Vec::new(),
             unchanged_since: None,
             tail: None,
+            delivered: None,
             claim_from: None,
             search_began: None,
             leaving: HashSet::default(),
@@ -183,12 +186,17 @@ impl StreamState {
         self.active && !self.is_closed && self.ownership.as_ref().is_none_or(can_read)
     }
 
-    /// Returns true if idle entries of the stream can be claimed.
+    /// Returns true if jobs of the stream can begin: it is not ordered, or this consumer owns it.
+    pub fn can_start(&self, now: Instant) -> bool {
+        self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+    }
+
+    /// Returns true if idle entries of the stream can be claimed, with a takeover those before
+    /// [`Ownership::takeover_front`].
     pub fn is_claimed(&self) -> bool {
-        let is_held = |ownership: &Ownership| {
-            ownership.phase == OwnershipPhase::Held && ownership.can_start(Instant::now())
-        };
-        self.active && !self.is_full && self.ownership.as_ref().is_none_or(is_held)
+        self.active
+            && !self.is_full
+            && self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(Instant::now()))
     }
 
     /// Position as an argument of XREADGROUP.
@@ -242,11 +250,12 @@ impl StreamState {
 
     /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
-        (self.last_seen, self.tail, self.handed_back) = (None, None, None);
+        (self.last_seen, self.tail, self.delivered, self.handed_back) = (None, None, None, None);
     }
 
     /// Notes the state of its group, which is unknown without a reply.
     pub fn update_membership(&mut self, group: Option<&GroupInfo>, received: Received) {
+        self.delivered = group.map(|group| group.delivered).or(self.delivered);
         let (others, pending) = match group {
             Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
             None => (None, 0),

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
@@ -12,15 +11,16 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
 /// Receiver of the reply to one command.
 pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
-/// Entries to return, in commands of one stream and one delivery count each. Without a count the one in Redis stays.
+/// Entries to return, in commands of one stream, one delivery count and one minimum idle time in ms each. Without a count the
+/// one in Redis stays.
 #[derive(Default)]
-pub(crate) struct HandBack(BTreeMap<(u32, Option<u64>), Vec<EntryId>>);
+pub(crate) struct HandBack(BTreeMap<(u32, Option<u64>, u64), Vec<EntryId>>);
 
 impl HandBack {
     /// Returns true if there are none.
@@ -29,29 +29,23 @@ impl HandBack {
     }
 
     /// Adds the entry of a running job.
-    pub(crate) fn add_running(&mut self, stream: u32, entry: EntryId) {
-        self.0.entry((stream, None)).or_default().push(entry);
+    pub(crate) fn add_running(&mut self, stream: u32, entry: EntryId, min_idle: u64) {
+        self.0.entry((stream, None, min_idle)).or_default().push(entry);
     }
 
     /// Adds an entry that waits for a slot. Its delivery does not count, since its job did not start.
-    pub(crate) fn add_waiting(&mut self, one: &BufferedEntry) {
+    pub(crate) fn add_waiting(&mut self, one: &BufferedEntry, min_idle: u64) {
         let before = one.deliveries.checked_sub(1).filter(|_| !one.is_uncounted);
-        self.0.entry((one.stream, before)).or_default().push(one.entry);
+        self.0.entry((one.stream, before, min_idle)).or_default().push(one.entry);
     }
 
     /// Adds an entry of a read whose job does not start here. A read of the history has counted already.
     pub(crate) fn add_unstarted(&mut self, stream: u32, entry: EntryId, is_new: bool) {
-        self.0.entry((stream, is_new.then_some(0))).or_default().push(entry);
+        self.0.entry((stream, is_new.then_some(0), 0)).or_default().push(entry);
     }
 }
 
 impl Consumer {
-    /// Returns true if the entry belongs to this consumer. An entry whose lease has lapsed is claimable already, or
-    /// belongs to another consumer.
-    pub(crate) fn holds_lease(&self, touched: Instant) -> bool {
-        touched.elapsed() <= self.options.claim_deadline
-    }
-
     /// Returns the waiting entries of a consumer that pauses, if other consumers can claim them. Without
     /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them. Entries
     /// that wait for permits are returned in any case, since the next window can be far away.
@@ -64,12 +58,9 @@ impl Consumer {
             return;
         }
         let mut unfinished = HandBack::default();
-        for one in state
-            .leave_waiting(|one| returns_all || one.is_limited)
-            .iter()
-            .filter(|one| self.holds_lease(one.touched))
-        {
-            unfinished.add_waiting(one);
+        let left = state.leave_waiting(|one| returns_all || one.limit.is_some());
+        for one in left.iter().filter(|one| self.holds_lease(one.touched)) {
+            unfinished.add_waiting(one, self.min_idle_after_lapse(one.touched));
         }
         for reply in self.send_hand_back(state, unfinished) {
             state.handing_back += 1;
@@ -88,7 +79,8 @@ impl Consumer {
     /// Returns entries of partitions that leave. Redis has the commands before the release of their leases.
     pub(crate) fn hand_back_left(&self, state: &ConsumerState, left: &VecDeque<BufferedEntry>) {
         let mut unstarted = HandBack::default();
-        left.iter().for_each(|one| unstarted.add_waiting(one));
+        // No other consumer can have claimed them so far.
+        left.iter().for_each(|one| unstarted.add_waiting(one, 0));
         drop(self.send_hand_back(state, unstarted));
     }
 
@@ -99,7 +91,7 @@ impl Consumer {
         HandBack(unfinished): HandBack,
     ) -> Vec<PendingReply> {
         let mut replies = Vec::with_capacity(unfinished.len());
-        for ((stream, before), entries) in unfinished {
+        for ((stream, before, min_idle), entries) in unfinished {
             let stream = &state.streams[stream as usize];
             if !self.is_ready(stream.lane) {
                 continue;
@@ -108,9 +100,9 @@ impl Consumer {
             let mut commands = Commands::default();
             let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
             let claim = before.map_or(Claim::HandBack, Claim::HandBackUnstarted);
-            pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Task(sender));
-            // After a lost connection another consumer can own the entries.
-            commands.send_once();
+            pack_claim(&mut commands, names, min_idle, entries.iter(), claim, Destination::Task(sender));
+            // Later another consumer can own the entries.
+            commands.all_expire();
             self.shared(stream.lane).submit(&mut commands);
             replies.push(receiver);
         }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
@@ -22,19 +22,19 @@ impl Consumer {
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
+        now: Instant,
         free: &mut usize,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
         // Of a partition whose lease may have lapsed, nothing starts.
-        let has_waiting =
-            state.buffered.len() > state.parked || !state.can_start(delivery.stream, delivery.at);
+        let has_waiting = state.buffered.waiting() > 0 || !state.can_start(delivery.stream, now);
         if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
-            state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+            state.buffer(BufferedEntry::new(delivery), is_parked);
             return None;
         }
         *free = free.saturating_sub(1);
         state.claim_backlog.start_read();
-        Some(start(state, delivery, delivery.at))
+        Some(start(state, delivery, now))
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
@@ -43,13 +43,14 @@ impl Consumer {
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
+        now: Instant,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
         let is_limited = state.streams[delivery.stream as usize].limit.is_some();
-        if !is_parked && !is_limited && state.can_start(delivery.stream, delivery.at) {
-            return Some(start(state, delivery, delivery.at));
+        if !is_parked && !is_limited && state.can_start(delivery.stream, now) {
+            return Some(start(state, delivery, now));
         }
-        state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry::new(delivery), is_parked);
         None
     }
 
@@ -77,16 +78,16 @@ impl Consumer {
             at,
         };
         let is_parked = !state.admit(&delivery);
-        state.buffer(BufferedEntry { is_parked, is_uncounted: true, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_uncounted: true, ..BufferedEntry::new(delivery) }, is_parked);
         job
     }
 
     /// Starts buffered entries in free slots.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
         state.has_unparked = false;
-        let free = match state.buffered.len() == state.parked {
-            true => 0,
-            false => state.startable(self.options.concurrency),
+        let free = match state.buffered.waiting() {
+            0 => 0,
+            _ => state.startable(self.options.concurrency),
         };
         if free == 0 {
             return;
@@ -119,6 +120,9 @@ impl Consumer {
         }
         state.claim_backlog.start_read();
         self.start_timer(state);
+        if !uncounted.is_empty() {
+            self.takeover_room.notify_waiters();
+        }
         self.count_deliveries(state, uncounted);
         self.hand_over(state, &started);
         // A settlement leads here, and its reply must not be waited for.
@@ -134,8 +138,8 @@ impl Consumer {
             let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
             let claim = Claim::Count(deliveries);
             pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Nowhere);
-            // After a lost connection another consumer can own the entries.
-            commands.send_once();
+            // The lease of the partition holds now, and not for ever.
+            commands.all_expire();
             self.shared(stream.lane).submit(&mut commands);
         }
     }

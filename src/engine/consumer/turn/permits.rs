@@ -153,7 +153,7 @@ impl Consumer {
     ) {
         let part = (options.interval / SPREAD_PART).min(MAX_SPREAD);
         // Entries that wait here come before those that are unread.
-        let has_waiting = state.buffered.iter().any(|one| one.is_limited);
+        let has_waiting = !state.buffered.limited().is_empty();
         let spread = part.mul_f64(jitter() + f64::from(u8::from(!has_waiting)));
         let answered = AnsweredRequest { asked: request.count as u64, sent, now, spread };
         // Without a budget the limit has changed meanwhile.
@@ -166,6 +166,7 @@ impl Consumer {
         if let Some(budget) = state.limits.budget(request.limit, &request.key).filter(|_| !options.by_key) {
             budget.keep(rest, answered, window);
         }
+        state.end_request(request);
         state.limits.is_due |= has_more || !options.by_key || state.has_closed_streams();
         let mut permitted = permitted.into_iter();
         self.start_each(state, now, |_| permitted.next());
@@ -193,6 +194,7 @@ impl Consumer {
         let is_reported = is_read && is_lost;
         let is_news = !is_reported && !std::mem::replace(&mut limit.is_failing, true);
         state.limits.budget(request.limit, &request.key).into_iter().for_each(|budget| budget.fail(now));
+        state.end_request(request);
         state.limits.is_due = true;
         (is_news && state.phase == Phase::Playing).then_some(error)
     }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::streams::commands::Read;
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 
@@ -23,32 +24,38 @@ impl Consumer {
         let mut reads = Reads::new();
         for lane in 0..state.lanes.len() {
             if let Some(count) = state.next_count(lane, self.options.concurrency) {
-                reads.push((lane, self.pack_read(state, lane, count)));
+                reads.extend(self.pack_read(state, lane, count).map(|commands| (lane, commands)));
             }
         }
         reads
     }
 
-    fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Commands {
+    /// Returns `None` if the last leases that outlast a read have become too short since the count was decided. Their renewal
+    /// leads to the next read.
+    fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Option<Commands> {
+        let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
+        of_lane.for_each(StreamState::reread_handed_back);
+        let mut longest = Duration::MAX;
+        let of_read = state.active_streams(lane).map(|stream| {
+            longest = stream.ownership.as_ref().map_or(longest, |of| of.longest_read().min(longest));
+            (stream.key.as_str(), stream.position_text())
+        });
+        let mut active: Vec<(&str, &str)> = of_read.collect();
+        if active.is_empty() {
+            return None;
+        }
+        if !state.limits.is_empty() {
+            longest = longest.min(state.longest_read_without(lane));
+        }
         let mut commands = Commands::default();
         let session = self.lanes()[lane].blocking.session();
         if state.lanes[lane].client_id_asked != Some(session) {
-            state.lanes[lane].client_id_asked = Some(session);
             commands.begin("CLIENT", 2).arg(b"ID");
             commands.end_once(Destination::Sink(ReplyTag { kind: CLIENT_ID, index: 0, id: 0 }));
         }
         if self.is_importing(lane) {
             commands.begin("ASKING", 1).end_once(Destination::Nowhere);
         }
-        let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
-        of_lane.for_each(StreamState::reread_handed_back);
-        let ordered = state.active_streams(lane).filter_map(|stream| stream.ownership.as_ref());
-        let mut longest = ordered.map(Ownership::longest_read).min().unwrap_or(Duration::MAX);
-        if !state.limits.is_empty() {
-            longest = longest.min(state.longest_read_without(lane));
-        }
-        let mut active: Vec<(&str, &str)> =
-            state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
         // Redis serves the first stream first, so the streams rotate.
         let length = active.len();
         active.rotate_left(state.lanes[lane].rotation % length);
@@ -66,12 +73,14 @@ impl Consumer {
         );
         let asked = count * active.len();
         let lane = &mut state.lanes[lane];
+        lane.client_id_asked = Some(session);
         lane.rotation = lane.rotation.wrapping_add(1);
         lane.reading = true;
+        lane.read_sent = Some(Instant::now());
         lane.reads_history = history;
         lane.asked = asked;
         lane.outdated = false;
-        commands
+        Some(commands)
     }
 
     /// Returns true if the slot of a lane migrates to its node.

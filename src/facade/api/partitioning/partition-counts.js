@@ -13,10 +13,15 @@ const LONGEST_LEASE = 3_600_000;
 /** Maximum size of a key, in bytes. */
 const LARGEST_KEY = 512;
 
+/** Number of streams whose counts are kept. Beyond it, those are forgotten that were not used for the longest time. */
+const MOST_STREAMS = 1024;
+/** Number of streams that one new stream looks at, to forget some of them. */
+const MOST_LOOKS = 4;
+
 /** Counts of the partitions of streams, as Redis has them. All producers and consumers of a bus share them. */
 class PartitionCounts {
   #native;
-  /** Counts by stream: the count in force, the time of the last question, and the question under way. */
+  /** Counts by stream: the count in force, the time of the last question, and the question under way. In the order of these times. */
   #streams = new Map();
 
   /** @param {import('../../../../native.js').NativeBus} native */
@@ -38,10 +43,14 @@ class PartitionCounts {
     const known = this.#of(stream);
     if (known.asking !== null && known.asking.least >= least) return known.asking.promise;
     known.askedAt = performance.now();
+    // A stream that is used is asked for again, so it is among the last ones.
+    this.#streams.delete(stream);
+    this.#streams.set(stream, known);
     const request = new CountRequest(0);
     const asking = { least, promise: null };
     const end = () => {
       if (known.asking === asking) known.asking = null;
+      this.#forget();
     };
     asking.promise = request.promise.finally(end).then((count) => {
       known.count = Math.max(known.count, count);
@@ -61,6 +70,7 @@ class PartitionCounts {
       next(await (isKnown ? known.count : this.agree(stream, least)));
     } finally {
       known.waiting--;
+      this.#forget();
     }
   }
 
@@ -83,8 +93,23 @@ class PartitionCounts {
     if (known === undefined) {
       known = { count: 0, names: [], askedAt: 0, asking: null, waiting: 0 };
       this.#streams.set(stream, known);
+      this.#forget();
     }
     return known;
+  }
+
+  /** Number of streams whose counts are kept. */
+  get size() {
+    return this.#streams.size;
+  }
+
+  /** Forgets the streams that were not used for the longest time, beyond the limit. Those that are waited for stay. */
+  #forget() {
+    for (let looks = 0; looks < MOST_LOOKS && this.#streams.size > MOST_STREAMS; looks++) {
+      const [stream, known] = this.#streams.entries().next().value;
+      this.#streams.delete(stream);
+      if (known.waiting > 0 || known.asking !== null) this.#streams.set(stream, known);
+    }
   }
 }
 
@@ -125,4 +150,4 @@ function orderKey(given) {
   return key;
 }
 
-module.exports = { PartitionCounts, REFRESH, leaseTime, orderKey, partitionCount };
+module.exports = { MOST_STREAMS, PartitionCounts, REFRESH, leaseTime, orderKey, partitionCount };

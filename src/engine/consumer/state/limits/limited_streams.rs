@@ -18,16 +18,21 @@ impl ConsumerState {
             let is_limited = self.streams[at].limit.is_some();
             self.streams[at].is_closed &= is_limited;
             self.streams[at].is_full &= is_limited;
-            let of_stream = self.buffered.iter_mut().filter(|one| one.stream == at as u32);
-            of_stream.for_each(|one| one.is_limited = is_limited);
-            self.count_parked();
+            let limit = self.streams[at].limit.map(|limit| self.limits.of_entries(limit));
+            self.buffered.change_limit(at as u32, limit);
         }
+    }
+
+    /// Number of entries that wait for permits of a limit.
+    pub(super) fn held(&self, limit: usize) -> u64 {
+        self.buffered.limited().held(limit) as u64
     }
 
     /// Maximum number of entries of a stream that a claim takes over.
     pub fn claim_room(&self, stream: usize) -> usize {
-        let limit = self.streams[stream].limit.map(|limit| self.limits.all[limit].claimable());
-        limit.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX))
+        let limit = self.streams[stream].limit;
+        let room = limit.map(|limit| self.limits.all[limit].claimable(self.held(limit)));
+        room.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX))
     }
 
     /// Maximum number of entries of each stream of a lane in its next read.
@@ -36,7 +41,7 @@ impl ConsumerState {
         let limited = self.active_streams(lane).filter_map(|stream| stream.limit);
         let share = |limit: usize| {
             let streams = self.streams.iter().filter(|stream| stream.active && stream.limit == Some(limit));
-            let readable = self.limits.all[limit].readable(now);
+            let readable = self.limits.all[limit].readable(self.held(limit), now);
             usize::try_from(readable).unwrap_or(usize::MAX) / streams.count().max(1)
         };
         limited.map(share).min().unwrap_or(usize::MAX).max(1)

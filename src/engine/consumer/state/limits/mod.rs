@@ -8,10 +8,13 @@ pub mod budget;
 pub mod limited_streams;
 pub mod survey;
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use crate::redis_io::world::map::HashMap;
 
+use crate::engine::consumer::state::buffer::limited_entries::EntryLimit;
 use crate::engine::consumer::state::limits::budget::Budget;
 use crate::engine::options::consumer::RateLimitOptions;
 
@@ -25,8 +28,6 @@ pub struct RateLimit {
     pub options: RateLimitOptions,
     /// Budgets by key. A limit of the whole stream has one, without a key.
     budgets: HashMap<Box<str>, Budget>,
-    /// Number of buffered entries that wait for permits only, at the last survey.
-    held: u64,
     /// True after a reported failure until a budget that failed has permits again, so that failures are reported once.
     pub is_failing: bool,
 }
@@ -35,6 +36,10 @@ pub struct RateLimit {
 #[derive(Debug, Default)]
 pub struct Limits {
     all: Vec<RateLimit>,
+    /// Times at which budgets without permits can be asked again, with the index of their limit and their key.
+    openings: BTreeSet<(Instant, usize, Box<str>)>,
+    /// Index of the limit that the next survey begins with.
+    turn: usize,
     /// True if something can start, or be requested, that could not before.
     pub is_due: bool,
     /// Next time of the task that waits for windows, while it runs.
@@ -60,7 +65,7 @@ impl Limits {
 
     /// Lets everything be surveyed again, at the start of a consumer.
     pub fn resume(&mut self) {
-        self.is_due = !self.all.is_empty();
+        self.note_change();
         self.all.iter_mut().for_each(|limit| limit.is_failing = false);
     }
 
@@ -71,7 +76,25 @@ impl Limits {
 
     /// Returns the next time at which permits can be requested again, if a budget has none left.
     pub fn next_opening(&self) -> Option<Instant> {
-        self.all.iter().flat_map(|limit| limit.budgets.values().filter_map(Budget::opens)).min()
+        self.openings.first().map(|(opens, ..)| *opens)
+    }
+
+    /// Lets everything be surveyed again, after a change of the entries that wait.
+    pub fn note_change(&mut self) {
+        self.is_due |= !self.all.is_empty();
+    }
+
+    /// Returns the limit with this index, as its entries have it.
+    pub fn of_entries(&self, index: usize) -> EntryLimit {
+        EntryLimit { index, by_key: self.all[index].options.by_key }
+    }
+
+    /// Forgets a budget of a key about which nothing is known any more.
+    fn forget(&mut self, limit: usize, key: &str) {
+        let RateLimit { options, budgets, .. } = &mut self.all[limit];
+        if options.by_key && budgets.get(key).is_some_and(Budget::can_ask) {
+            budgets.remove(key);
+        }
     }
 
     /// Returns the budget of a request, if it is still known.
@@ -86,16 +109,12 @@ impl Limits {
         if let Some(at) = known {
             if self.all[at].options.by_key != options.by_key {
                 self.all[at].budgets.clear();
+                self.openings.retain(|(_, limit, _)| *limit != at);
             }
             self.all[at].options = options.clone();
             return at;
         }
-        self.all.push(RateLimit {
-            options: options.clone(),
-            budgets: HashMap::default(),
-            held: 0,
-            is_failing: false,
-        });
+        self.all.push(RateLimit { options: options.clone(), budgets: HashMap::default(), is_failing: false });
         self.all.len() - 1
     }
 }
@@ -107,20 +126,20 @@ impl RateLimit {
         self.is_failing &= !has_failed;
     }
 
-    /// Number of entries that claims of the stream can take over now. They wait for the next window if this one has no permits,
+    /// Number of entries that claims of the stream can take over now, beside those that wait. They wait for the next window if this one has no permits,
     /// and come before entries that are unread.
-    fn claimable(&self) -> u64 {
+    fn claimable(&self, held: u64) -> u64 {
         let most = if self.options.by_key { MAX_HELD } else { self.options.max.min(MAX_HELD) };
-        most.saturating_sub(self.held)
+        most.saturating_sub(held)
     }
 
-    /// Number of entries that reads of the stream can take now; 0 for none.
-    fn readable(&self, now: Instant) -> u64 {
+    /// Number of entries that reads of the stream can take now, beside those that wait; 0 for none.
+    fn readable(&self, held: u64, now: Instant) -> u64 {
         if self.options.by_key {
-            return MAX_HELD.saturating_sub(self.held);
+            return MAX_HELD.saturating_sub(held);
         }
         let budget = self.budgets.get("");
-        let left = |budget: &Budget| budget.readable(self.options.max, self.held, now);
-        budget.map_or(self.options.max.saturating_sub(self.held), left)
+        let left = |budget: &Budget| budget.readable(self.options.max, held, now);
+        budget.map_or(self.options.max.saturating_sub(held), left)
     }
 }

@@ -1,15 +1,13 @@
 //! Survey of the entries that wait for permits: the ones that start, and the permits to request for others. Pure.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::redis_io::world::map::HashMap;
-
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::limits::budget::Budget;
 use crate::engine::consumer::state::limits::{PermitRequest, RateLimit};
+use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
 /// Maximum number of permits that are requested for one read.
@@ -44,31 +42,50 @@ impl ConsumerState {
         now: Instant,
         lease: Duration,
     ) -> (Vec<BufferedEntry>, bool) {
-        let (mut taken, mut has_more) = (Vec::with_capacity(count), false);
-        let mut kept = VecDeque::with_capacity(self.buffered.len());
-        for one in std::mem::take(&mut self.buffered) {
-            let is_of = self.streams[one.stream as usize].limit == Some(request.limit)
-                && self.budget_key(request.limit, &one) == &*request.key
-                && self.can_have_permit(&one, now, lease);
-            if is_of && taken.len() < count {
-                taken.push(one);
-            } else {
-                has_more |= is_of;
-                kept.push_back(one);
-            }
+        let (streams, PermitRequest { limit, key, .. }) = (&self.streams, request);
+        let can_start = |one: &BufferedEntry| can_have_permit(streams, one, now, lease);
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count
+            && let Some(one) = self.buffered.take_limited(*limit, key, can_start)
+        {
+            taken.push(one);
         }
-        self.buffered = kept;
-        for one in &taken {
-            self.unhold(one.stream);
-        }
+        let has_more = self.buffered.limited().of(*limit, key).any(can_start);
         (taken, has_more)
+    }
+
+    /// Notes that a request has a reply, or has failed: its key is looked at again now, or once its budget has permits.
+    pub fn end_request(&mut self, PermitRequest { limit, key, .. }: &PermitRequest) {
+        let Some(budget) = self.limits.budget(*limit, key) else { return };
+        match budget.opens() {
+            Some(opens) => drop(self.limits.openings.insert((opens, *limit, key.clone()))),
+            None => self.look_at(*limit, key),
+        }
+    }
+
+    /// Lets the next survey look at a key. A budget without entries is forgotten.
+    fn look_at(&mut self, limit: usize, key: &str) {
+        if !self.buffered.limited_mut().list(limit, key) {
+            self.limits.forget(limit, key);
+        }
+    }
+
+    /// Looks at the keys whose budgets have permits again.
+    fn open_budgets(&mut self, now: Instant) {
+        while let Some((opens, ..)) = self.limits.openings.first()
+            && *opens <= now
+            && let Some((_, limit, key)) = self.limits.openings.pop_first()
+        {
+            self.limits.budget(limit, &key).into_iter().for_each(|budget| budget.refresh(now));
+            self.look_at(limit, &key);
+        }
     }
 
     /// Returns the permits to request, and reserves their slots. Notes which streams are not read until there are permits.
     pub fn survey_limits(&mut self, now: Instant, lease: Duration, concurrency: u32) -> Vec<PermitRequest> {
         self.limits.is_due = false;
-        for limit in &mut self.limits.all {
-            limit.held = 0;
+        self.open_budgets(now);
+        for limit in self.limits.all.iter_mut().filter(|limit| !limit.options.by_key) {
             limit.budgets.values_mut().for_each(|budget| budget.refresh(now));
         }
         let mut free = self.startable(concurrency);
@@ -79,46 +96,45 @@ impl ConsumerState {
             let budgets = &mut self.limits.all[request.limit].budgets;
             budgets.entry(request.key.clone()).or_insert_with(|| Budget::new(now)).is_asking = true;
         }
-        for limit in self.limits.all.iter_mut().filter(|limit| limit.options.by_key) {
-            limit.budgets.retain(|_, budget| !budget.can_ask());
-        }
         // A slot that becomes free changes the result.
         self.limits.is_due |= free == 0;
         for stream in self.streams.iter_mut() {
+            let held = stream.limit.map_or(0, |limit| self.buffered.limited().held(limit) as u64);
             let limit = stream.limit.map(|limit| &self.limits.all[limit]);
-            stream.is_closed = limit.is_some_and(|limit| limit.readable(now) == 0);
-            stream.is_full = limit.is_some_and(|limit| limit.claimable() == 0);
+            stream.is_closed = limit.is_some_and(|limit| limit.readable(held, now) == 0);
+            stream.is_full = limit.is_some_and(|limit| limit.claimable(held) == 0);
         }
         requests
     }
 
-    /// Counts the entries that wait for permits, and returns requests for those that can start in a slot.
+    /// Returns requests for the entries that can start in a slot once they have permits, the limits and their keys in turn.
     fn wanted_permits(&mut self, now: Instant, lease: Duration, free: &mut usize) -> Vec<PermitRequest> {
         let mut requests: Vec<PermitRequest> = Vec::new();
-        let mut by_key: HashMap<(usize, &str), usize> = HashMap::default();
-        let mut held = vec![0; self.limits.all.len()];
-        for one in self.buffered.iter().filter(|one| one.is_limited && !one.is_parked) {
-            let Some(limit) = self.streams[one.stream as usize].limit else { continue };
-            held[limit] += 1;
-            if *free == 0 || !self.can_have_permit(one, now, lease) {
-                continue;
+        let (limits, first) = (self.limits.all.len(), self.limits.turn);
+        self.limits.turn = first.wrapping_add(1);
+        for limit in (0..limits).map(|at| first.wrapping_add(at) % limits) {
+            for _ in 0..self.buffered.limited().listed(limit) {
+                if *free == 0 {
+                    break;
+                }
+                let Some(key) = self.buffered.limited_mut().next_listed(limit) else { break };
+                let RateLimit { options, budgets, .. } = &self.limits.all[limit];
+                if budgets.get(&key).is_some_and(|budget| !budget.can_ask()) {
+                    // Its reply, or its next window, leads here again.
+                    continue;
+                }
+                let most = usize::try_from(options.max).unwrap_or(usize::MAX).min(*free);
+                let can_start = |one: &&BufferedEntry| can_have_permit(&self.streams, one, now, lease);
+                let count = self.buffered.limited().of(limit, &key).filter(can_start).take(most).count();
+                if count == 0 {
+                    // They wait for a renewal of their leases, or are gone.
+                    self.look_at(limit, &key);
+                    self.limits.is_due |= self.buffered.limited().listed(limit) > 0;
+                    continue;
+                }
+                *free -= count;
+                requests.push(PermitRequest { limit, key, count });
             }
-            let key = self.budget_key(limit, one);
-            let RateLimit { options, budgets, .. } = &self.limits.all[limit];
-            if budgets.get(key).is_some_and(|budget| !budget.can_ask()) {
-                continue;
-            }
-            let at = *by_key.entry((limit, key)).or_insert_with(|| {
-                requests.push(PermitRequest { limit, key: key.into(), count: 0 });
-                requests.len() - 1
-            });
-            if (requests[at].count as u64) < options.max {
-                requests[at].count += 1;
-                *free -= 1;
-            }
-        }
-        for (limit, held) in self.limits.all.iter_mut().zip(held) {
-            limit.held = held;
         }
         requests
     }
@@ -147,18 +163,12 @@ impl ConsumerState {
             }
         }
     }
+}
 
-    /// Returns true if an entry can start once it has a permit.
-    fn can_have_permit(&self, one: &BufferedEntry, now: Instant, lease: Duration) -> bool {
-        let is_held = now.saturating_duration_since(one.touched) <= lease;
-        one.is_limited && !one.is_parked && is_held && self.can_start(one.stream, now)
-    }
-
-    /// Returns the key of the budget of an entry. Entries without a key share one.
-    fn budget_key<'a>(&self, limit: usize, one: &'a BufferedEntry) -> &'a str {
-        let by_key = self.limits.all[limit].options.by_key;
-        one.order_key().filter(|_| by_key).unwrap_or_default()
-    }
+/// Returns true if an entry can start once it has a permit.
+fn can_have_permit(streams: &[StreamState], one: &BufferedEntry, now: Instant, lease: Duration) -> bool {
+    let is_held = now.saturating_duration_since(one.touched) <= lease;
+    is_held && streams[one.stream as usize].can_start(now)
 }
 
 #[cfg(test)]
@@ -190,7 +200,7 @@ mod tests {
         let carried = Arc::new(CarriedPayload { order_key: Some(key.into()), ..CarriedPayload::default() });
         let entry = EntryId { time, sequence: 0 };
         let delivery = Delivery { carried: Some(&carried), ..Delivery::bare(0, entry, Instant::now()) };
-        state.buffer(BufferedEntry::new(delivery));
+        state.buffer(BufferedEntry::new(delivery), false);
     }
 
     fn survey(state: &mut ConsumerState, concurrency: u32) -> Vec<(String, usize)> {
@@ -211,6 +221,7 @@ mod tests {
         let (taken, _) = state.take_permitted(&request, granted as usize, now, LEASE);
         let rest = granted - taken.len() as u64;
         state.limits.budget(0, key).expect("asked").keep(rest, answered, window);
+        state.end_request(&request);
         taken.into_iter().map(|one| one.entry.time).collect()
     }
 
@@ -226,7 +237,7 @@ mod tests {
         assert_eq!((survey(&mut state, 3), state.reserved), (of_all(3).to_vec(), 3));
         assert_eq!(survey(&mut state, 3), [], "one request at a time");
         assert_eq!((answer(&mut state, "", 3, 12), state.reserved), (vec![1], 0));
-        assert_eq!((state.parked, state.buffered.len()), (4, 4));
+        assert_eq!((state.buffered.limited().len(), state.buffered.len()), (4, 4));
         assert_eq!(survey(&mut state, 3), [], "the window has no more");
         assert!(state.streams[0].is_closed && state.next_count(0, 3).is_none());
     }
@@ -278,7 +289,7 @@ mod tests {
         assert_eq!(survey(&mut state, 9).len(), 1);
         assert!(state.next_count(0, 9).is_none() && !state.streams[0].is_claimed());
         drop(state.leave_waiting(|one| one.entry.time == 1));
-        state.limits.is_due = true;
+        assert!(state.limits.is_due);
         assert!(survey(&mut state, 9).is_empty() && state.next_count(0, 9) == Some(1));
     }
 
@@ -289,6 +300,7 @@ mod tests {
         let options = StreamOptions { limit: None, ..state.streams[0].options.clone() };
         state.streams[0].change_options(options);
         state.limit_stream(0);
-        assert_eq!((state.parked, state.take_waiting(Instant::now(), LEASE).is_some()), (0, true));
+        assert_eq!((state.buffered.limited().len(), state.buffered.waiting()), (0, 1));
+        assert!(state.take_waiting(Instant::now(), LEASE).is_some());
     }
 }

@@ -18,8 +18,8 @@ use crate::engine::options::consumer::{OrderOptions, StreamOptions};
 
 /// Fifths of a lease that must be left for a read. The rest, without the read itself, is for its way to Redis.
 const READ_MARGIN: u32 = 3;
-/// Maximum number of parked entries of a partition. It is not read further then.
-const MAX_PARKED: usize = 1_024;
+/// Maximum number of parked entries of a partition. It is not read or taken over further then.
+pub(crate) const MAX_PARKED: usize = 1_024;
 /// Part of a lease that one read takes at most, so that Redis ends it well before the lease can lapse.
 const READ_PART: u32 = 5;
 
@@ -54,8 +54,10 @@ pub struct Ownership {
     pub reads_at_leave: usize,
     /// For each key, the entry that runs, runs next or waits for its retry.
     pub(super) busy: HashMap<Box<str>, EntryId>,
-    /// Number of buffered entries that wait for another entry of their key, or for a permit of a rate limit.
+    /// Number of buffered entries that wait for another entry of their key.
     pub parked: usize,
+    /// Start of the next page of a takeover.
+    pub takeover_from: EntryId,
 }
 
 impl Ownership {
@@ -71,6 +73,7 @@ impl Ownership {
             reads_at_leave: usize::MAX,
             busy: HashMap::default(),
             parked: 0,
+            takeover_from: EntryId::default(),
         })
     }
 
@@ -94,6 +97,12 @@ impl Ownership {
         let left = self.valid_until.saturating_duration_since(now);
         let is_full = self.parked >= MAX_PARKED;
         self.phase == OwnershipPhase::Held && !is_full && left > self.lease / READ_PART * READ_MARGIN
+    }
+
+    /// First entry that a takeover has not claimed yet; `None` without one. Only its takeover claims it and later ones, in
+    /// their order.
+    pub fn takeover_front(&self) -> Option<EntryId> {
+        (self.phase == OwnershipPhase::TakingOver).then_some(self.takeover_from)
     }
 
     /// Maximum time of one read.

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashSet;
 
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
+use crate::engine::consumer::state::buffer::partition_entries::PartitionEntries;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::consumer::state::{ConsumerState, Phase};
@@ -19,7 +20,7 @@ use crate::engine::host::job_token::JobToken;
 impl ConsumerState {
     /// Returns true if jobs of a stream can begin: it is not ordered, or this consumer owns it.
     pub fn can_start(&self, stream: u32, now: Instant) -> bool {
-        self.streams[stream as usize].ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+        self.streams[stream as usize].can_start(now)
     }
 
     /// Returns true if entries of a stream are taken: it is not ordered, or this consumer owns it.
@@ -52,41 +53,33 @@ impl ConsumerState {
         }
     }
 
-    /// Buffers an entry behind the others.
-    pub fn buffer(&mut self, mut one: BufferedEntry) {
-        let stream = &mut self.streams[one.stream as usize];
-        one.is_limited = stream.limit.is_some();
-        self.limits.is_due |= one.is_limited;
-        if one.is_held() {
-            self.parked += 1;
-            stream.ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+    /// Buffers an entry behind the others. A parked one waits for another entry of its key.
+    pub fn buffer(&mut self, mut one: BufferedEntry, is_parked: bool) {
+        if let Some(limit) = self.streams[one.stream as usize].limit {
+            one.limit = Some(self.limits.of_entries(limit));
+            self.limits.is_due = true;
         }
-        self.buffered.push_back(one);
-    }
-
-    /// Counts an entry of a stream that is not held any more.
-    pub fn unhold(&mut self, stream: u32) {
-        self.parked -= 1;
-        let ownership = &mut self.streams[stream as usize].ownership;
-        ownership.iter_mut().for_each(|of| of.parked = of.parked.saturating_sub(1));
+        if !is_parked {
+            return self.buffered.push(one);
+        }
+        let stream = one.stream;
+        self.buffered.park(one);
+        if let Some(ownership) = &mut self.streams[stream as usize].ownership {
+            ownership.parked = self.buffered.parked_of(stream);
+        }
     }
 
     /// Lets the parked entries of streams start that have no order any more.
     pub fn unpark_unordered(&mut self) {
-        for one in self.buffered.iter_mut().filter(|one| one.is_parked) {
-            one.is_parked = self.streams[one.stream as usize].ownership.is_some();
-        }
+        let streams = &self.streams;
+        self.buffered.unpark_all(|stream| streams[stream as usize].ownership.is_none());
         self.count_parked();
     }
 
-    /// Counts the held entries again, after entries have left the buffer.
+    /// Counts the parked entries again, after entries have left the buffer.
     pub fn count_parked(&mut self) {
-        self.parked = 0;
-        self.streams.iter_mut().flat_map(|stream| &mut stream.ownership).for_each(|of| of.parked = 0);
-        for one in self.buffered.iter().filter(|one| one.is_held()) {
-            self.parked += 1;
-            let ownership = &mut self.streams[one.stream as usize].ownership;
-            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+        for (stream, of) in (0..).zip(&mut self.streams) {
+            of.ownership.iter_mut().for_each(|ownership| ownership.parked = self.buffered.parked_of(stream));
         }
     }
 
@@ -116,18 +109,15 @@ impl ConsumerState {
 
     /// Entries that have the turn of a key, wait for their retry and keep other entries parked. `most` limits their number.
     pub fn waiting_turns(&self, most: usize) -> Vec<(usize, EntryId)> {
+        let startable = self.buffered.startable().map(|one| (one.stream, one.entry));
+        let held: HashSet<(u32, EntryId)> = startable.chain(self.jobs.entries()).collect();
         let mut waiting = Vec::new();
         for at in self.ordered() {
             let Some(ownership) = &self.streams[at].ownership else { continue };
-            let of_stream = self.buffered.iter().filter(|one| one.stream == at as u32);
-            let (parked, next): (Vec<_>, Vec<_>) = of_stream.partition(|one| one.is_parked);
-            let keys: HashSet<&str> = parked.into_iter().filter_map(BufferedEntry::order_key).collect();
-            let mut held: HashSet<EntryId> = next.into_iter().map(|one| one.entry).collect();
-            held.extend(self.jobs.jobs_of(at as u32).map(|slot| slot.entry));
-            let mut turns: Vec<(&str, EntryId)> =
-                keys.into_iter().filter_map(|key| Some((key, *ownership.busy.get(key)?))).collect();
-            turns.retain(|(_, entry)| !held.contains(entry));
-            waiting.extend(turns.into_iter().map(|(_, entry)| (at, entry)));
+            let keys = self.buffered.partition(at as u32).into_iter().flat_map(PartitionEntries::keys);
+            let turns = keys.filter_map(|key| ownership.busy.get(key).copied());
+            waiting
+                .extend(turns.filter(|entry| !held.contains(&(at as u32, *entry))).map(|entry| (at, entry)));
         }
         waiting.truncate(most);
         waiting
@@ -136,23 +126,13 @@ impl ConsumerState {
     /// Passes the turn of a key to its next entry.
     fn pass_turn(&mut self, stream: u32, entry: EntryId, key: &str) {
         let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
-        if ownership.busy.get(key) != Some(&entry) {
-            return;
-        }
-        let is_next =
-            |one: &&mut BufferedEntry| one.is_parked && one.stream == stream && one.order_key() == Some(key);
-        let parked = self.buffered.iter_mut().filter(|_| self.parked > 0);
-        match parked.filter(is_next).min_by_key(|one| one.entry) {
+        let Some(turn) = ownership.busy.get_mut(key).filter(|turn| **turn == entry) else { return };
+        match self.buffered.unpark(stream, key) {
             Some(next) => {
-                next.is_parked = false;
-                if next.is_limited {
-                    self.limits.is_due = true;
-                } else {
-                    self.parked -= 1;
-                    ownership.parked = ownership.parked.saturating_sub(1);
-                }
+                *turn = next;
+                ownership.parked = self.buffered.parked_of(stream);
+                self.limits.note_change();
                 self.has_unparked = true;
-                ownership.busy.insert(key.into(), next.entry);
             }
             None => drop(ownership.busy.remove(key)),
         }
@@ -168,6 +148,7 @@ impl ConsumerState {
         if let Some(ownership) = &mut self.streams[stream].ownership {
             ownership.busy = running.into_iter().collect();
             (ownership.phase, ownership.fence) = (OwnershipPhase::TakingOver, fence);
+            ownership.takeover_from = EntryId::default();
             ownership.valid_until = valid_until;
         }
     }
@@ -181,9 +162,8 @@ impl ConsumerState {
         }
         let left = stream as u32;
         self.delayed_retries.retain(|one| one.stream != left);
-        let all = std::mem::take(&mut self.buffered);
-        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(|one| one.stream == left);
-        self.buffered = kept;
+        let left = self.buffered.leave(|one| one.stream == left);
+        self.limits.note_change();
         self.count_parked();
         left
     }
@@ -280,7 +260,7 @@ mod tests {
         if state.admit(&delivery) {
             return Some(state.jobs.take(delivery, None));
         }
-        state.buffer(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry::new(delivery), true);
         None
     }
 
@@ -296,7 +276,7 @@ mod tests {
         assert!(take(&mut state, 5, "b").is_some(), "another key");
         assert_eq!((next(&mut state), state.waiting(0)), (None, 0));
         state.end_turn(first);
-        assert_eq!((next(&mut state), next(&mut state), state.parked), (Some(3), None, 1));
+        assert_eq!((next(&mut state), next(&mut state), state.buffered.parked_of(0)), (Some(3), None, 1));
     }
 
     #[test]
@@ -344,7 +324,7 @@ mod tests {
         state.streams[0]
             .change_options(crate::engine::options::consumer::StreamOptions { order: None, ..options });
         state.unpark_unordered();
-        assert_eq!((state.parked, next(&mut state), next(&mut state)), (0, Some(2), Some(3)));
+        assert_eq!((state.buffered.parked_of(0), next(&mut state), next(&mut state)), (0, Some(2), Some(3)));
     }
 
     #[test]
@@ -359,7 +339,7 @@ mod tests {
         assert_eq!(state.waiting_turns(9), [(0, entry(1))]);
         state.end_turn_of(0, entry(1));
         assert_eq!(state.waiting_turns(9), []);
-        assert_eq!((next(&mut state), state.parked), (Some(2), 0));
+        assert_eq!((next(&mut state), state.buffered.parked_of(0)), (Some(2), 0));
     }
 
     #[test]
@@ -369,7 +349,7 @@ mod tests {
         assert!(take(&mut state, 2, "a").is_none());
         let left = state.leave(0, OwnershipPhase::Leaving);
         assert_eq!(left.iter().map(|one| one.entry).collect::<Vec<_>>(), [entry(2)]);
-        assert_eq!((state.buffered.len(), state.parked, state.has_drained(0)), (0, 0, false));
+        assert_eq!((state.buffered.len(), state.buffered.parked_of(0), state.has_drained(0)), (0, 0, false));
         assert!(!state.has_lost(running) && !state.is_taken(0));
         state.end_turn(running);
         state.jobs.settle(running);

@@ -1,4 +1,4 @@
-//! Buffered entries: read, and waiting for a slot. Pure.
+//! Buffered entry: read or taken over, and waiting for a slot. Pure.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
+use crate::engine::consumer::state::buffer::limited_entries::EntryLimit;
 use crate::engine::consumer::state::in_flight::Delivery;
 
 /// Entry that was read without a free slot. Each stream of a read can return one at least, and so can each node of
@@ -32,14 +33,12 @@ pub struct BufferedEntry {
     pub carried: Option<Arc<CarriedPayload>>,
     /// Number of deliveries, as in [`Delivery`].
     pub deliveries: u64,
-    /// True if Redis counts this delivery once the job starts.
+    /// True for an entry of a takeover. Redis counts its delivery once the job starts.
     pub is_uncounted: bool,
     /// Start of the current idle time.
     pub touched: Instant,
-    /// True if it waits for another entry of its key.
-    pub is_parked: bool,
-    /// True if it starts with a permit of a rate limit only.
-    pub is_limited: bool,
+    /// Rate limit with whose permit it starts.
+    pub limit: Option<EntryLimit>,
 }
 
 impl BufferedEntry {
@@ -57,14 +56,8 @@ impl BufferedEntry {
             deliveries: delivery.deliveries,
             is_uncounted: false,
             touched: delivery.at,
-            is_parked: false,
-            is_limited: false,
+            limit: None,
         }
-    }
-
-    /// Returns true if it waits for more than a slot.
-    pub fn is_held(&self) -> bool {
-        self.is_parked || self.is_limited
     }
 
     /// Returns true if it holds this entry.
@@ -75,6 +68,12 @@ impl BufferedEntry {
     /// Returns the key that orders it.
     pub fn order_key(&self) -> Option<&str> {
         self.carried.as_ref()?.order_key.as_deref()
+    }
+
+    /// Returns the key of its budget of a rate limit. Entries without a key share one.
+    pub fn budget_key(&self) -> &str {
+        let by_key = self.limit.is_some_and(|limit| limit.by_key);
+        self.order_key().filter(|_| by_key).unwrap_or_default()
     }
 
     /// Returns the buffered delivery.

@@ -11,6 +11,8 @@
 //! A chunk is freed when all of its commands have their reply, so the queue takes little more memory than its bytes. No
 //! command lies in two chunks.
 
+pub(crate) mod lost_connection;
+
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
@@ -18,7 +20,6 @@ use tokio::time::Instant;
 use crate::redis_io::command::{CommandMeta, Commands};
 use crate::redis_io::link::ReplyProgress;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
-use crate::redis_io::world::fault::planted;
 
 /// Size up to which commands share a chunk, in bytes. A larger batch gets a chunk of its own.
 const CHUNK: usize = 64 * 1_024;
@@ -34,6 +35,8 @@ pub struct PendingCommand {
     pub meta: CommandMeta,
     /// Time at which the command fails without a reply.
     pub deadline: Option<Instant>,
+    /// True once its caller has an error instead of the reply.
+    pub is_given_up: bool,
 }
 
 /// Commands without a reply, in order.
@@ -73,7 +76,7 @@ impl RequestQueue {
         self.move_on();
         self.pending.extend(commands.metas.drain(..).map(|meta| {
             let deadline = deadline.filter(|_| meta.resend);
-            PendingCommand { meta, deadline }
+            PendingCommand { meta, deadline, is_given_up: false }
         }));
     }
 
@@ -146,56 +149,6 @@ impl RequestQueue {
         Some((pending, Vec::new()))
     }
 
-    /// Prepares the queue for a new connection. Commands that can be sent again stay. The other written commands and
-    /// their followers are removed and returned. `all_written` removes every written command.
-    pub fn prepare_resend(&mut self, all_written: bool) -> Vec<PendingCommand> {
-        let written = (self.writing, self.written);
-        if written == (0, 0) {
-            // Nothing was written, and the queue can be long.
-            return Vec::new();
-        }
-        let mut waiting = std::mem::take(&mut self.pending).into_iter();
-        let mut lost = Vec::new();
-        let mut start = std::mem::take(&mut self.answered);
-        let mut last_is_kept = false;
-        self.uncertain = 0;
-        for (number, chunk) in std::mem::take(&mut self.chunks).into_iter().enumerate() {
-            let mut kept = Vec::new();
-            while start < chunk.len()
-                && let Some(pending) = waiting.next()
-            {
-                let end = start + pending.meta.length;
-                let is_lost = (number, start) < written && (all_written || !pending.meta.resend);
-                if planted("forgotten resend") && (number, start) < written && !is_lost {
-                    start = end;
-                    self.size -= pending.meta.length;
-                    continue;
-                }
-                last_is_kept = !is_lost && (last_is_kept || !pending.meta.follows);
-                if last_is_kept {
-                    kept.extend_from_slice(&chunk[start..end]);
-                    self.pending.push_back(pending);
-                    self.uncertain += usize::from((number, start) < written);
-                } else {
-                    self.size -= pending.meta.length;
-                    lost.push(pending);
-                }
-                start = end;
-            }
-            start = 0;
-            if !kept.is_empty() {
-                self.chunks.push_back(kept);
-            }
-        }
-        (self.writing, self.written) = (0, 0);
-        lost
-    }
-
-    /// Number of the first commands that a lost connection has written.
-    pub(crate) fn uncertain(&self) -> usize {
-        self.uncertain
-    }
-
     /// Begins the time that the commands wait for another node.
     pub(crate) fn wait_since(&mut self, now: Instant) {
         for pending in &mut self.pending {
@@ -206,55 +159,6 @@ impl RequestQueue {
     /// Number and size of the commands.
     pub(crate) fn extent(&self) -> QueueExtent {
         QueueExtent { commands: self.pending.len(), bytes: self.size }
-    }
-
-    /// Visits the commands that a lost connection has written, and those that follow the last one, with their positions.
-    pub(crate) fn each_uncertain(&self, mut visit: impl FnMut(usize, &CommandMeta, &[u8])) {
-        let mut waiting = self.pending.iter().enumerate().peekable();
-        let mut start = self.answered;
-        for chunk in &self.chunks {
-            while start < chunk.len()
-                && let Some((position, pending)) =
-                    waiting.next_if(|(position, next)| *position < self.uncertain || next.meta.follows)
-            {
-                let end = start + pending.meta.length;
-                visit(position, &pending.meta, &chunk[start..end]);
-                start = end;
-            }
-            start = 0;
-        }
-    }
-
-    /// Removes the commands at positions that `is_found` has, of those that a lost connection has written. From now on
-    /// the others count as unwritten.
-    pub(crate) fn take_found(&mut self, is_found: impl Fn(usize) -> bool) -> Vec<PendingCommand> {
-        if !(0..std::mem::take(&mut self.uncertain).max(1)).any(&is_found) {
-            // The queue can be long.
-            return Vec::new();
-        }
-        let mut waiting = std::mem::take(&mut self.pending).into_iter().enumerate();
-        let (mut found, mut start) = (Vec::new(), std::mem::take(&mut self.answered));
-        for chunk in std::mem::take(&mut self.chunks) {
-            let mut kept = Vec::new();
-            while start < chunk.len()
-                && let Some((position, pending)) = waiting.next()
-            {
-                let end = start + pending.meta.length;
-                if is_found(position) {
-                    self.size -= pending.meta.length;
-                    found.push(pending);
-                } else {
-                    kept.extend_from_slice(&chunk[start..end]);
-                    self.pending.push_back(pending);
-                }
-                start = end;
-            }
-            start = 0;
-            if !kept.is_empty() {
-                self.chunks.push_back(kept);
-            }
-        }
-        found
     }
 
     /// Returns the first command.
@@ -282,6 +186,7 @@ impl RequestQueue {
 
     /// Removes all commands for another connection. A command that was written in part counts as unwritten.
     pub fn take_commands(&mut self) -> Commands {
+        self.drop_given_up();
         let mut bytes = Vec::with_capacity(self.size);
         for chunk in std::mem::take(&mut self.chunks) {
             bytes.extend_from_slice(&chunk[std::mem::take(&mut self.answered)..]);
@@ -350,11 +255,11 @@ impl RequestQueue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::redis_io::command::Destination;
 
-    fn submit(queue: &mut RequestQueue, name: &'static str, resend: bool) {
+    pub(super) fn submit(queue: &mut RequestQueue, name: &'static str, resend: bool) {
         let mut commands = Commands::default();
         commands.begin(name, 1);
         match resend {
@@ -364,7 +269,7 @@ mod tests {
         queue.append(&mut commands, None);
     }
 
-    fn names(pending: &[PendingCommand]) -> Vec<&'static str> {
+    pub(super) fn names(pending: &[PendingCommand]) -> Vec<&'static str> {
         pending.iter().map(|pending| pending.meta.name).collect()
     }
 
@@ -394,22 +299,6 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_sends_again_what_may_be_sent_again() {
-        let mut queue = RequestQueue::default();
-        for (name, resend) in [("A", true), ("READ", false), ("B", true)] {
-            submit(&mut queue, name, resend);
-        }
-        queue.mark_written(queue.unwritten().len());
-        queue.answer(false);
-        submit(&mut queue, "LATER", false);
-        assert_eq!(names(&queue.prepare_resend(false)), ["READ"]);
-        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nB\r\n*1\r\n$5\r\nLATER\r\n");
-        queue.mark_written(1);
-        assert_eq!(names(&queue.prepare_resend(true)), ["B"], "a command written in part counts as written");
-        assert_eq!(names(&queue.clear()), ["LATER"]);
-    }
-
-    #[test]
     fn what_is_refused_before_it_was_written_whole_is_not_sent_again() {
         let mut queue = RequestQueue::default();
         submit(&mut queue, "A", true);
@@ -420,59 +309,6 @@ mod tests {
         assert_eq!(queue.refuse().map(|(pending, _)| pending.meta.name), Some("A"));
         assert!(queue.prepare_resend(false).is_empty());
         assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nB\r\n");
-    }
-
-    fn submit_transaction(queue: &mut RequestQueue) {
-        let mut commands = Commands::default();
-        commands.begin("MULTI", 1).end(Destination::Nowhere);
-        commands.begin("SET", 1).end_following(Destination::Nowhere);
-        commands.begin("EXEC", 1).end_following(Destination::Nowhere);
-        queue.append(&mut commands, None);
-    }
-
-    #[test]
-    fn what_a_lost_connection_has_written_is_known_until_it_is_looked_for() {
-        let uncertain = |queue: &RequestQueue| {
-            let mut found = Vec::new();
-            queue.each_uncertain(|position, meta, bytes| found.push((position, meta.name, bytes.len())));
-            found
-        };
-        let mut queue = RequestQueue::default();
-        for name in ["A", "B", "C"] {
-            submit(&mut queue, name, true);
-        }
-        assert_eq!(uncertain(&queue), []);
-        queue.mark_written(queue.unwritten().len() / 3 + 1);
-        queue.prepare_resend(false);
-        assert_eq!(uncertain(&queue), [(0, "A", 11), (1, "B", 11)]);
-        queue.prepare_resend(false);
-        assert_eq!(queue.uncertain(), 2, "another attempt has written nothing");
-        assert_eq!(names(&queue.take_found(|position| position == 1)), ["B"]);
-        assert_eq!((uncertain(&queue).len(), queue.size), (0, 22));
-        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nC\r\n");
-        let mut queue = RequestQueue::default();
-        submit_transaction(&mut queue);
-        queue.mark_written(1);
-        queue.prepare_resend(false);
-        assert_eq!(uncertain(&queue).len(), 3, "with the rest of the transaction");
-    }
-
-    #[test]
-    fn a_transaction_is_sent_again_whole_or_not_at_all() {
-        let mut queue = RequestQueue::default();
-        submit_transaction(&mut queue);
-        submit(&mut queue, "A", true);
-        queue.mark_written(10);
-        assert!(queue.prepare_resend(false).is_empty(), "nothing of it was answered");
-        queue.mark_written(16);
-        queue.answer(false);
-        assert_eq!(names(&queue.prepare_resend(false)), ["SET", "EXEC"], "whether they were written or not");
-        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nA\r\n");
-
-        let mut queue = RequestQueue::default();
-        submit_transaction(&mut queue);
-        queue.mark_written(10);
-        assert_eq!(names(&queue.prepare_resend(true)), ["MULTI", "SET", "EXEC"]);
     }
 
     #[test]
@@ -536,7 +372,7 @@ mod tests {
         assert!(queue.pending.capacity() <= KEPT_PENDING * 16, "{}", queue.pending.capacity());
     }
 
-    fn submit_large(queue: &mut RequestQueue, name: &'static str, resend: bool) {
+    pub(super) fn submit_large(queue: &mut RequestQueue, name: &'static str, resend: bool) {
         let mut commands = Commands::default();
         commands.begin(name, 2).arg(&[b'x'; CHUNK]);
         match resend {
@@ -547,7 +383,7 @@ mod tests {
     }
 
     /// Returns all bytes written by a socket that takes everything, and the number of writes.
-    fn write_all(queue: &mut RequestQueue) -> (Vec<u8>, usize) {
+    pub(super) fn write_all(queue: &mut RequestQueue) -> (Vec<u8>, usize) {
         let (mut bytes, mut writes) = (Vec::new(), 0);
         while !queue.unwritten().is_empty() {
             bytes.extend_from_slice(queue.unwritten());
@@ -573,26 +409,6 @@ mod tests {
             assert_eq!(queue.chunks.len(), left, "after {name}");
         }
         assert!(queue.size == 0 && queue.unwritten().is_empty() && !queue.has_unanswered());
-    }
-
-    #[test]
-    fn pieces_are_sent_again_from_the_first_that_has_no_reply() {
-        let mut queue = RequestQueue::default();
-        for (name, resend) in [("A", true), ("READ", false), ("B", true), ("LATER", false)] {
-            submit_large(&mut queue, name, resend);
-        }
-        for _ in 0..3 {
-            queue.mark_written(queue.unwritten().len());
-        }
-        assert!(queue.answer(false).is_some());
-        assert_eq!(names(&queue.prepare_resend(false)), ["READ"]);
-        let size = queue.size;
-        let (bytes, _) = write_all(&mut queue);
-        assert!(bytes.starts_with(b"*2\r\n$1\r\nB\r\n") && bytes.len() == size);
-        queue.prepare_resend(false);
-        submit(&mut queue, "C", true);
-        let (size, commands) = (queue.size, queue.take_commands());
-        assert_eq!((commands.size(), commands.len()), (size, 2), "LATER was written, and is lost");
     }
 
     #[test]

@@ -1,23 +1,38 @@
 //! Renews the leases of jobs: the entry of a running job never becomes idle for `claimDeadline`, even if the host is
 //! busy. One task per consumer, and none without jobs.
 //!
-//! A lease that was not renewed in time has lapsed, and another consumer can own the entry. It is renewed only if no
-//! consumer claimed the entry since: XCLAIM gets that time as the minimum idle time.
+//! A lease counts from the time at which its command was submitted, or a late read at most. One that was not renewed in time
+//! has lapsed, and another consumer can own the entry. It is renewed only if no consumer claimed the entry since: XCLAIM
+//! gets `claimDeadline` as the minimum idle time.
+//!
+//! A command on an entry must not take it from a new owner even if it arrives late. `docs/architecture.md` lists the claims
+//! with the reason for each. Most rest on two rules:
+//!
+//! - The minimum idle time is most of the time since the last renewal, see [`Consumer::min_idle`]. A new owner has claimed the
+//!   entry since, so it is idle for less there, unless the command is on its way for about `claimDeadline`.
+//! - The command expires, see [`crate::redis_io::command::CommandMeta::expires`]: it leaves at once or fails, and a later attempt
+//!   gets a minimum idle time of its own.
+//!
+//! The clock of Redis can be set back, so that the entry is idle for less than that. [`missed`] looks such entries up.
+
+mod missed;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 use crate::redis_io::world::map::HashSet;
+use crate::redis_io::world::watch;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
@@ -28,6 +43,10 @@ use crate::engine::host::job_token::JobToken;
 const MIN_TRUSTED_LEASE: Duration = Duration::from_secs(1);
 /// Number of renewals within the time of a lease.
 const RENEWALS_PER_LEASE: u32 = 3;
+/// Number of minimum idle times below that of a lapsed lease. Renewals with the same one share a command.
+const MIN_IDLE_STEPS: u32 = 64;
+/// Delay of the next renewal after one that Redis could not serve.
+const RENEWAL_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Minimum time between two renewals.
 const MIN_RENEWAL_INTERVAL: Duration = Duration::from_millis(10);
 /// Maximum time that other consumers get to renew their leases after a lost connection is back. With the default
@@ -36,22 +55,31 @@ const MAX_GRACE: Duration = Duration::from_secs(3);
 
 /// Arguments that renewals in one command share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct RenewalKey {
-    stream: u32,
+pub(crate) struct RenewalKey {
+    pub(crate) stream: u32,
     /// Minimum idle time of the entries, in ms.
-    min_idle: u64,
+    pub(crate) min_idle: u64,
     /// Idle time to set, in ms.
-    idle: u64,
+    pub(crate) idle: u64,
 }
 
 /// Due leases, with the jobs of running ones.
 type Due = BTreeMap<RenewalKey, Vec<(EntryId, Option<JobToken>)>>;
 
 /// Renewal that was sent.
-struct Renewal {
-    key: RenewalKey,
-    entries: Vec<(EntryId, Option<JobToken>)>,
+pub(crate) struct Renewal {
+    pub(crate) key: RenewalKey,
+    pub(crate) entries: Vec<(EntryId, Option<JobToken>)>,
     at: Instant,
+}
+
+/// Entries of a renewal, as far as Redis has answered.
+#[derive(Default)]
+pub(crate) struct RenewalResult {
+    /// Entries that were renewed.
+    pub(crate) renewed: HashSet<EntryId>,
+    /// Entries that this consumer has lost.
+    pub(crate) lost: HashSet<EntryId>,
 }
 
 impl Consumer {
@@ -62,7 +90,8 @@ impl Consumer {
         }
         state.leasing = true;
         let reconnects = self.node_set.reconnects().watch();
-        let renewing = renew(self.this.clone(), self.lease_interval(), self.ended.clone(), reconnects);
+        let wakeups = (self.ended.clone(), self.renewal_refused.clone());
+        let renewing = renew(self.this.clone(), self.lease_interval(), wakeups, reconnects);
         self.node_set.context().tasks.spawn(renewing);
     }
 
@@ -71,13 +100,27 @@ impl Consumer {
     }
 
     /// Returns the minimum idle time in ms for a command on an entry that this consumer renewed at `touched`. A
-    /// lapsed lease requires that no other consumer claimed the entry since.
+    /// lapsed lease requires that no other consumer claimed the entry since. For the others it is a part of the time since
+    /// `touched`, so that a command that arrives late takes nothing from a new owner.
     pub(crate) fn min_idle(&self, touched: Instant) -> u64 {
-        let deadline = self.options.claim_deadline;
-        if touched.elapsed() > deadline && !planted("lapsed lease counts") {
-            deadline.as_millis() as u64
-        } else {
-            0
+        match planted("lapsed lease counts") {
+            true => 0,
+            false => min_idle(touched.elapsed(), self.options.claim_deadline),
+        }
+    }
+
+    /// Returns true if the entry belongs to this consumer. An entry whose lease has lapsed is claimable already, or
+    /// belongs to another consumer.
+    pub(crate) fn holds_lease(&self, touched: Instant) -> bool {
+        touched.elapsed() <= self.options.claim_deadline
+    }
+
+    /// As [`Consumer::min_idle`], for a command that nothing repeats if the entry is idle for less: 0 until the lease has lapsed.
+    /// It must expire, so that it reaches Redis before other consumers can claim the entry.
+    pub(crate) fn min_idle_after_lapse(&self, touched: Instant) -> u64 {
+        match self.holds_lease(touched) {
+            true => 0,
+            false => self.min_idle(touched),
         }
     }
 
@@ -113,16 +156,26 @@ impl Consumer {
             let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
             let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: key.idle });
             pack_claim(&mut commands, names, key.min_idle, ids, claim, Destination::Task(sender));
-            // After a lost connection another consumer can own the entries.
-            commands.send_once();
+            // Later another consumer can own the entries.
+            commands.all_expire();
             state.lanes[lane].renewals += 1;
             self.shared(lane).submit(&mut commands);
             let (this, renewal) = (self.this.clone(), Renewal { key, entries, at });
             self.node_set.context().tasks.spawn(async move {
-                let ids = receiver.await.map_or(None, |reply| read_ids(reply.ok()?));
-                if let Some(consumer) = this.upgrade() {
-                    consumer.renewed(lane, &renewal, ids);
-                }
+                let reply = receiver.await.unwrap_or_else(|_| Err(RedisError::closed()));
+                let Some(consumer) = this.upgrade() else { return };
+                let result = match reply {
+                    Ok(reply) => {
+                        Some(consumer.renew_missed(lane, &renewal, read_ids(reply).unwrap_or_default()).await)
+                    }
+                    Err(error) => {
+                        if is_for_now(&error) {
+                            consumer.renewal_refused.notify_one();
+                        }
+                        None
+                    }
+                };
+                consumer.renewed(lane, &renewal, result);
             });
         }
     }
@@ -163,7 +216,7 @@ impl Consumer {
             let Some(slot) = state.jobs.job(token) else { continue };
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for waiting in &state.buffered {
+        for waiting in state.buffered.iter() {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
         let mut delayed = std::mem::take(&mut state.delayed_retries);
@@ -176,24 +229,26 @@ impl Consumer {
         due
     }
 
-    /// Handles the reply to a renewal: the ids that were renewed, or `None` if it was not sent.
-    fn renewed(&self, lane: usize, renewal: &Renewal, ids: Option<HashSet<EntryId>>) {
+    /// Handles the reply to a renewal, or `None` if it was not sent.
+    fn renewed(&self, lane: usize, renewal: &Renewal, result: Option<RenewalResult>) {
         let Renewal { key, entries, at } = renewal;
         let mut state = self.lock();
         state.lanes[lane].renewals -= 1;
-        let Some(ids) = ids else { return };
+        let Some(RenewalResult { renewed: ids, lost }) = result else { return };
         for (_, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
             if let Some(token) = *token {
                 state.jobs.touch(token, *at);
             }
         }
-        let of_stream = state.buffered.iter_mut().filter(|one| one.stream == key.stream);
+        let of_stream = state.buffered.of_stream_mut(key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
-        if key.min_idle > 0 {
-            // Another consumer has claimed the others, unless their last renewal took long. The history shows it.
-            let asked: HashSet<EntryId> = entries.iter().map(|(entry, _)| *entry).collect();
-            let is_lost = |id: &EntryId| asked.contains(id) && !ids.contains(id);
-            drop(state.leave_waiting(|one| one.stream == key.stream && is_lost(&one.entry)));
+        if !lost.is_empty() {
+            // From now on only an entry that is idle at its new owner comes back.
+            let lapsed = at.checked_sub(self.options.claim_deadline + Duration::from_millis(1));
+            for token in entries.iter().filter(|(id, _)| lost.contains(id)).filter_map(|(_, token)| *token) {
+                state.jobs.touch(token, lapsed.unwrap_or(*at));
+            }
+            drop(state.leave_waiting(|one| one.stream == key.stream && lost.contains(&one.entry)));
         }
         state.delayed_retries.retain_mut(|retry| {
             let is_renewed = retry.stream == key.stream && ids.contains(&retry.entry);
@@ -204,7 +259,7 @@ impl Consumer {
             !is_renewed || key.idle == 0
         });
         let waits_for_renewals = self.options.read_ahead > 0 || !state.limits.is_empty();
-        state.limits.is_due |= !state.limits.is_empty();
+        state.limits.note_change();
         drop(state);
         if waits_for_renewals {
             // Entries without a lease waited for this reply.
@@ -233,7 +288,24 @@ impl ConsumerState {
     }
 }
 
-fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
+/// Returns the minimum idle time in ms for an entry whose lease was renewed `age` ago. The rest of the age covers differences
+/// between the ways of two commands.
+fn min_idle(age: Duration, deadline: Duration) -> u64 {
+    if age > deadline {
+        return deadline.as_millis() as u64;
+    }
+    let step = (deadline / MIN_IDLE_STEPS).max(Duration::from_millis(1)).as_micros();
+    let steps = (age - age / 8).as_micros() / step;
+    (steps * step / 1_000) as u64
+}
+
+/// Returns true if a later attempt can succeed.
+pub(crate) fn is_for_now(error: &RedisError) -> bool {
+    error.is_passing() || error.kind == RedisErrorKind::Dropped
+}
+
+/// Reads the ids in the reply to XCLAIM with JUSTID.
+pub(crate) fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
     let Value::Array(ids) = reply else { return None };
     let id = |id: &Value| match id {
         Value::Bulk(id) => EntryId::parse(id),
@@ -242,11 +314,11 @@ fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
     Some(ids.iter().filter_map(id).collect())
 }
 
-/// Renews leases in intervals, and at once after a reconnect. The task holds the consumer during a renewal only.
+/// Renews leases in intervals, at once after a reconnect, and soon after a refusal. The task holds the consumer during a renewal only.
 async fn renew(
     consumer: Weak<Consumer>,
     interval: Duration,
-    ended: Arc<Notify>,
+    (ended, refused): (Arc<Notify>, Arc<Notify>),
     mut reconnects: watch::Receiver<Option<Instant>>,
 ) {
     loop {
@@ -255,6 +327,7 @@ async fn renew(
             () = ended.notified() => {}
             // The bus of a live consumer keeps the sender.
             _ = reconnects.changed() => {}
+            () = refused.notified() => tokio::time::sleep(RENEWAL_RETRY_DELAY.min(interval)).await,
             () = tokio::time::sleep(interval) => {}
         }
         let Some(consumer) = consumer.upgrade() else { return };
@@ -266,5 +339,33 @@ async fn renew(
             }
         }
         consumer.renew_leases();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minimum_idle_time_grows_in_steps_with_the_age_of_a_lease_until_it_has_lapsed() {
+        let ms = Duration::from_millis;
+        let found: Vec<u64> =
+            [0, 114, 115, 800, 6_400, 6_401, 9_000].map(|age| min_idle(ms(age), ms(6_400))).into();
+        assert_eq!(found, [0, 0, 100, 700, 5_600, 6_400, 6_400]);
+        assert_eq!(min_idle(ms(8), ms(10)), 7, "a step is 1 ms at least");
+        assert_eq!((min_idle(ms(0), ms(0)), min_idle(ms(1), ms(0))), (0, 0));
+    }
+
+    #[test]
+    fn a_late_command_takes_nothing_from_a_new_owner() {
+        let deadline = 6_400;
+        for age in 0..=deadline {
+            let min_idle = min_idle(Duration::from_millis(age), Duration::from_millis(deadline));
+            // The new owner has claimed the entry as soon as it could, and has not renewed its lease.
+            let arrives = age + deadline / 4 * 3;
+            let idle_at_new_owner = arrives.saturating_sub(deadline);
+            assert!(min_idle <= age, "a lease that holds is renewed");
+            assert!(arrives < deadline || idle_at_new_owner <= min_idle, "{age}");
+        }
     }
 }

@@ -1,0 +1,124 @@
+//! Renewals that XCLAIM did not carry out: the entry has another owner, or its idle time is shorter than this consumer
+//! knows. The latter follows a clock of Redis that was set back, and replies that take very long.
+
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{Claim, pack_claim, pack_pending_entry};
+use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashSet;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::lease_renewal::{Renewal, RenewalResult, is_for_now, read_ids};
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
+
+/// Returns true if an entry of a renewal still needs it: its job runs, it waits, or it is delayed.
+fn is_held(state: &ConsumerState, renewal: &Renewal, id: EntryId) -> bool {
+    let Renewal { key, entries, .. } = renewal;
+    let mut tokens = entries.iter().filter(|(entry, _)| *entry == id).map(|(_, token)| *token);
+    tokens.any(|token| match token {
+        Some(token) => state.jobs.running_job(token).is_some(),
+        None if key.idle > 0 => state.delays(key.stream, id),
+        None => state.buffered.iter().any(|one| one.is(key.stream, id)) || state.delays(key.stream, id),
+    })
+}
+
+/// What Redis knows of an entry.
+enum Ownership {
+    /// It belongs to this consumer.
+    Own(PendingEntry),
+    /// It belongs to another consumer.
+    Lost,
+    /// It is not pending, or this consumer must not ask.
+    Gone,
+    /// Redis did not answer.
+    Unknown,
+}
+
+impl Consumer {
+    /// Looks up the entries that a renewal has missed, and renews those that belong to this consumer. Their minimum idle time is
+    /// the one that Redis has reported, so it holds by the clock of Redis. An entry that another consumer claims
+    /// meanwhile is idle for less.
+    pub(crate) async fn renew_missed(
+        &self,
+        lane: usize,
+        renewal: &Renewal,
+        renewed: HashSet<EntryId>,
+    ) -> RenewalResult {
+        let mut result = RenewalResult { renewed, ..RenewalResult::default() };
+        let key = renewal.key;
+        let ids = renewal.entries.iter().map(|(id, _)| *id);
+        let missed: Vec<EntryId> = ids.filter(|id| !result.renewed.contains(id)).collect();
+        // No other consumer claims the entries of an owned partition, and without an idle time only one that is gone is missed.
+        if missed.is_empty() || key.min_idle == 0 {
+            return result;
+        }
+        let has_lapsed = key.min_idle >= self.options.claim_deadline.as_millis() as u64;
+        let stream_key = self.lock().streams[key.stream as usize].key.clone();
+        let replies = self.submit_each(lane, &missed, |commands, id, to| {
+            pack_pending_entry(commands, &stream_key, &self.group, *id, to);
+        });
+        let mut own = Vec::new();
+        for (id, reply) in missed.into_iter().zip(replies) {
+            match self.ownership_in(reply.await.unwrap_or_else(|_| Err(RedisError::closed()))) {
+                Ownership::Own(entry) => own.push(entry),
+                Ownership::Lost => drop(result.lost.insert(id)),
+                // An entry that was trimmed while it waits still runs, if nobody else can have run it.
+                Ownership::Gone if has_lapsed => drop(result.lost.insert(id)),
+                Ownership::Gone | Ownership::Unknown => {}
+            }
+        }
+        let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
+        let replies = {
+            // Under the lock, as other commands on these entries.
+            let state = self.lock();
+            own.retain(|entry| is_held(&state, renewal, entry.id));
+            self.submit_each(lane, &own, |commands, entry, to| {
+                let (idle, id) = (entry.idle.as_millis() as u64, std::iter::once(&entry.id));
+                pack_claim(commands, names, idle, id, Claim::Touch { idle: key.idle }, to);
+            })
+        };
+        for reply in replies {
+            if let Ok(Ok(reply)) = reply.await {
+                result.renewed.extend(read_ids(reply).unwrap_or_default());
+            }
+        }
+        result
+    }
+
+    /// Submits a command for each of `subjects`. None of them waits for a connection.
+    fn submit_each<T>(
+        &self,
+        lane: usize,
+        subjects: &[T],
+        pack: impl Fn(&mut Commands, &T, Destination),
+    ) -> Vec<oneshot::Receiver<Result<Value, RedisError>>> {
+        let mut commands = Commands::default();
+        let mut replies = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            let (sender, receiver) = oneshot::channel();
+            pack(&mut commands, subject, Destination::Task(sender));
+            replies.push(receiver);
+        }
+        if !commands.is_empty() {
+            commands.all_expire();
+            self.shared(lane).submit(&mut commands);
+        }
+        replies
+    }
+
+    fn ownership_in(&self, reply: Result<Value, RedisError>) -> Ownership {
+        match reply {
+            Ok(reply) => match read_rows(&reply).unwrap_or_default().pop() {
+                Some(entry) if entry.owner == self.options.id => Ownership::Own(entry),
+                Some(_) => Ownership::Lost,
+                None => Ownership::Gone,
+            },
+            Err(error) if is_for_now(&error) || error.reply_code().is_none() => Ownership::Unknown,
+            Err(_) => Ownership::Gone,
+        }
+    }
+}

@@ -86,6 +86,7 @@ describe('npx hfxbus doctor', () => {
         ['warning', 'refused: ZCARD; matters with consumer.stats()'],
         ['warning', 'refused: GET, APPEND; matters with partitions'],
         ['warning', `refused: ${ofOrder}; matters with ordered`],
+        ['warning', 'refused: SET, PTTL, INCRBY; matters with limit'],
       ],
     );
   });

@@ -17,6 +17,7 @@ const PARTS = [
   'once',
   'delays',
   'order',
+  'limit',
   'end',
 ];
 
@@ -166,6 +167,27 @@ class Tour {
     await until(owns(2));
     await consumer.pause();
     await until(owns(0));
+  }
+
+  /** A job waits for the permits of its key, and goes back to its group with the pause. */
+  async limit() {
+    const consumer = new this.hfxbus.Consumer(this.connection, {
+      group: 'group',
+      claimInterval: 1000,
+      blockTimeout: 400,
+    });
+    consumer.on('error', (error) => this.errors.push(error));
+    const of = { stream: `${this.stream}-limited`, key: 'k' };
+    const limit = { max: 1, interval: 3_600_000, key: true };
+    await consumer.process({ stream: of.stream, limit, processor: () => {} }).play();
+    await this.finish(this.job('permitted'), of);
+    await this.producer.send({ ...of, job: this.job('refused') });
+    const waits = async () => {
+      this.#goOn();
+      return (await consumer.stats()).waiting === 1;
+    };
+    await until(waits, { timeout: 20_000, what: 'the job without a permit' });
+    await consumer.pause();
   }
 
   /** The second send of an id writes nothing. */

@@ -8,7 +8,7 @@ use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
-use crate::engine::consumer::state::buffer::limited_entries::EntryLimit;
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
 use crate::engine::consumer::state::in_flight::Delivery;
 
 /// Entry that was read without a free slot. Each stream of a read can return one at least, and so can each node of

@@ -10,15 +10,6 @@ use crate::redis_io::world::map::HashMap;
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::buffer::start_queues::StartQueues;
 
-/// Rate limit of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryLimit {
-    /// Index of the limit.
-    pub index: usize,
-    /// True if each key has a budget of its own.
-    pub by_key: bool,
-}
-
 /// Entries of one key.
 #[derive(Debug, Default)]
 struct KeyEntries {
@@ -156,5 +147,84 @@ impl LimitEntries {
         if self.by_key.get(key).is_some_and(|of| !of.is_listed && of.queues.is_empty()) {
             self.by_key.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::engine::consumer::state::buffer::EntryBuffer;
+    use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
+    use crate::engine::consumer::state::in_flight::Delivery;
+    use crate::redis_io::streams::carried_payload::CarriedPayload;
+    use crate::redis_io::streams::entry::EntryId;
+
+    const BY_KEY: Option<EntryLimit> = Some(EntryLimit { index: 1, by_key: true });
+    const OF_ALL: Option<EntryLimit> = Some(EntryLimit { index: 0, by_key: false });
+
+    fn entry(stream: u32, time: u64, key: &str, limit: Option<EntryLimit>) -> BufferedEntry {
+        let carried = Arc::new(CarriedPayload { order_key: Some(key.into()), ..CarriedPayload::default() });
+        let id = EntryId { time, sequence: 0 };
+        let delivery = Delivery { carried: Some(&carried), ..Delivery::bare(stream, id, Instant::now()) };
+        BufferedEntry { limit, ..BufferedEntry::new(delivery) }
+    }
+
+    fn taken(stream: u32, time: u64, limit: Option<EntryLimit>) -> BufferedEntry {
+        BufferedEntry { is_uncounted: true, ..entry(stream, time, "a", limit) }
+    }
+
+    fn time(one: Option<BufferedEntry>) -> Option<u64> {
+        one.map(|one| one.entry.time)
+    }
+
+    #[test]
+    fn entries_of_a_takeover_get_permits_in_turn_with_those_of_reads() {
+        let mut buffer = EntryBuffer::default();
+        (0..3).for_each(|time| buffer.push(taken(0, time, OF_ALL)));
+        (10..12).for_each(|time| buffer.push(entry(1, time, "b", OF_ALL)));
+        let counts =
+            |buffer: &EntryBuffer| buffer.partition(0).map(|of| (of.limited_taken(), of.waiting_taken()));
+        assert_eq!((counts(&buffer), buffer.waiting(), buffer.len()), (Some((3, 0)), 0, 5));
+        assert!(buffer.take(|_| true).is_none(), "a slot alone is not enough");
+        let order: Vec<u64> = std::iter::from_fn(|| time(buffer.take_limited(0, "", |_| true))).collect();
+        assert_eq!(order, [0, 10, 1, 11, 2]);
+        assert_eq!((counts(&buffer), buffer.limited().held(0)), (Some((0, 0)), 0));
+    }
+
+    #[test]
+    fn each_key_is_listed_once_until_it_has_been_looked_at() {
+        let mut buffer = EntryBuffer::default();
+        for (time, key) in (0..).zip(["a", "b", "a"]) {
+            buffer.push(entry(0, time, key, BY_KEY));
+        }
+        let next = |buffer: &mut EntryBuffer| buffer.limited_mut().next_listed(1).map(String::from);
+        assert_eq!((buffer.limited().listed(1), next(&mut buffer)), (2, Some("a".to_owned())));
+        buffer.push(entry(0, 3, "a", BY_KEY));
+        assert_eq!((next(&mut buffer), next(&mut buffer)), (Some("b".to_owned()), None));
+        assert!(buffer.limited_mut().list(1, "a") && buffer.limited_mut().list(1, "a"));
+        assert_eq!((next(&mut buffer), next(&mut buffer)), (Some("a".to_owned()), None));
+        assert!(!buffer.limited_mut().list(1, "c"), "without entries");
+        assert_eq!((buffer.limited().of(1, "a").count(), buffer.limited().held(1)), (3, 4));
+    }
+
+    #[test]
+    fn entries_that_leave_are_counted_out_and_the_others_get_another_limit() {
+        let mut buffer = EntryBuffer::default();
+        (0..4).for_each(|time| buffer.push(taken(0, time, BY_KEY)));
+        buffer.push(entry(1, 9, "a", BY_KEY));
+        buffer.park(entry(0, 8, "a", BY_KEY));
+        assert_eq!(buffer.leave(|one| one.entry.time % 2 == 1).len(), 3);
+        assert_eq!((buffer.limited().len(), buffer.len()), (2, 3));
+        buffer.change_limit(0, None);
+        assert_eq!((buffer.limited().held(1), buffer.waiting(), buffer.parked_of(0)), (0, 2, 1));
+        assert_eq!(buffer.partition(0).map(|of| (of.limited_taken(), of.waiting_taken())), Some((0, 2)));
+        buffer.change_limit(0, OF_ALL);
+        assert_eq!((buffer.limited().held(0), buffer.waiting()), (2, 0));
+        assert!(buffer.unpark(0, "a").is_some());
+        assert_eq!((buffer.limited().held(0), buffer.parked_of(0)), (3, 0), "it waits for a permit now");
     }
 }

@@ -4,6 +4,7 @@
 //! pending entries delays no other one.
 
 pub mod buffered_entry;
+pub mod entry_limit;
 pub mod limited_entries;
 pub mod partition_entries;
 pub mod start_queues;
@@ -14,7 +15,8 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashMap;
 
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
-use crate::engine::consumer::state::buffer::limited_entries::{EntryLimit, LimitedEntries};
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
+use crate::engine::consumer::state::buffer::limited_entries::LimitedEntries;
 use crate::engine::consumer::state::buffer::partition_entries::PartitionEntries;
 use crate::engine::consumer::state::buffer::start_queues::StartQueues;
 

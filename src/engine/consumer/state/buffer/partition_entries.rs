@@ -6,7 +6,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
-use crate::engine::consumer::state::buffer::limited_entries::EntryLimit;
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
 
 /// Parked entries of one partition.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::redis_io::world::map::HashMap;
 
-use crate::engine::consumer::state::buffer::limited_entries::EntryLimit;
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
 use crate::engine::consumer::state::limits::budget::Budget;
 use crate::engine::options::consumer::RateLimitOptions;
 

@@ -283,6 +283,40 @@ mod tests {
     }
 
     #[test]
+    fn a_survey_looks_at_no_key_that_waits_for_its_window() {
+        let mut state = limited(1, true);
+        for at in 0..500 {
+            hold(&mut state, at, &format!("k{at}"));
+        }
+        assert_eq!(survey(&mut state, 1_000).len(), 500);
+        (0..500).for_each(|at| assert!(answer(&mut state, &format!("k{at}"), 1, 2).is_empty()));
+        hold(&mut state, 500, "k0");
+        hold(&mut state, 501, "free");
+        assert_eq!(state.buffered.limited().listed(0), 1, "the one that is new");
+        assert_eq!(survey(&mut state, 1_000), [("free".to_owned(), 1)]);
+        let later = Instant::now() + 2 * WINDOW;
+        assert_eq!(state.survey_limits(later, LEASE, 1_000).len(), 500);
+        assert_eq!(state.limits.next_opening(), None);
+    }
+
+    #[test]
+    fn keys_get_scarce_slots_in_turn() {
+        let mut state = limited(9, true);
+        for (time, key) in (0..).zip(["a", "a", "a", "b", "c"]) {
+            hold(&mut state, time, key);
+        }
+        let mut order = Vec::new();
+        for count in 1..=5 {
+            let asked = survey(&mut state, 1);
+            let (key, 1) = &asked[0] else { panic!("one slot") };
+            order.extend(answer(&mut state, key, 1, count));
+            state.limits.note_change();
+        }
+        assert_eq!(order, [0, 3, 4, 1, 2]);
+        assert!(state.limits.all[0].budgets.is_empty(), "nothing is known about keys with permits");
+    }
+
+    #[test]
     fn a_stream_with_too_many_waiting_entries_of_keys_is_not_read() {
         let mut state = limited(1, true);
         (0..1_024).for_each(|time| hold(&mut state, time, "a"));

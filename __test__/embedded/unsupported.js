@@ -87,6 +87,7 @@ const LEFT_OUT = [
   ['an owner whose renewals are refused', 'acl'],
   ['a takeover of 20,000 pending entries', 'types'],
   ['a failed job of a takeover', 'types'],
+  ['a takeover with a rate limit', 'types'],
   ['a takeover of large entries', 'types'],
   ['a failed job that is deleted from its stream', 'types'],
   ['a failed job that is acknowledged by a command', 'types'],

@@ -27,6 +27,8 @@ struct LimitEntries {
     listed: VecDeque<Box<str>>,
     /// Number of the entries.
     len: usize,
+    /// Number of those of takeovers.
+    taken: usize,
 }
 
 /// Entries of all limits.
@@ -49,6 +51,11 @@ impl LimitedEntries {
     /// Number of the entries of a limit.
     pub fn held(&self, limit: usize) -> usize {
         self.limits.get(limit).map_or(0, |of| of.len)
+    }
+
+    /// Number of those of takeovers.
+    pub fn taken(&self, limit: usize) -> usize {
+        self.limits.get(limit).map_or(0, |of| of.taken)
     }
 
     /// Number of keys of a limit to look at.
@@ -96,6 +103,7 @@ impl LimitedEntries {
         let of = self.limits.get_mut(limit)?;
         let one = of.by_key.get_mut(key)?.queues.take(can_start)?;
         of.len -= 1;
+        of.taken -= usize::from(one.is_uncounted);
         of.forget_empty(key);
         Some(one)
     }
@@ -118,6 +126,7 @@ impl LimitedEntries {
             of.by_key.values_mut().for_each(|of| left.append(&mut of.queues.leave(&is_left)));
             of.by_key.retain(|_, of| of.is_listed || !of.queues.is_empty());
             of.len -= left.len() - before;
+            of.taken -= left.iter().skip(before).filter(|one| one.is_uncounted).count();
         }
         left
     }
@@ -127,6 +136,7 @@ impl LimitEntries {
     fn push(&mut self, one: BufferedEntry) {
         let key = one.budget_key();
         self.len += 1;
+        self.taken += usize::from(one.is_uncounted);
         if let Some(entries) = self.by_key.get_mut(key) {
             return entries.queues.push(one);
         }
@@ -192,7 +202,10 @@ mod tests {
         assert!(buffer.take(|_| true).is_none(), "a slot alone is not enough");
         let order: Vec<u64> = std::iter::from_fn(|| time(buffer.take_limited(0, "", |_| true))).collect();
         assert_eq!(order, [0, 10, 1, 11, 2]);
-        assert_eq!((counts(&buffer), buffer.limited().held(0)), (Some((0, 0)), 0));
+        assert_eq!(
+            (counts(&buffer), buffer.limited().held(0), buffer.limited().taken(0)),
+            (Some((0, 0)), 0, 0)
+        );
     }
 
     #[test]
@@ -218,7 +231,7 @@ mod tests {
         buffer.push(entry(1, 9, "a", BY_KEY));
         buffer.park(entry(0, 8, "a", BY_KEY));
         assert_eq!(buffer.leave(|one| one.entry.time % 2 == 1).len(), 3);
-        assert_eq!((buffer.limited().len(), buffer.len()), (2, 3));
+        assert_eq!((buffer.limited().len(), buffer.limited().taken(1), buffer.len()), (2, 2, 3));
         buffer.change_limit(0, None);
         assert_eq!((buffer.limited().held(1), buffer.waiting(), buffer.parked_of(0)), (0, 2, 1));
         assert_eq!(buffer.partition(0).map(|of| (of.limited_taken(), of.waiting_taken())), Some((0, 2)));

@@ -23,9 +23,25 @@ impl ConsumerState {
         }
     }
 
-    /// Number of entries that wait for permits of a limit.
-    pub(super) fn held(&self, limit: usize) -> u64 {
-        self.buffered.limited().held(limit) as u64
+    /// Number of entries of reads and claims that wait for permits of a limit.
+    fn held(&self, limit: usize) -> u64 {
+        let limited = self.buffered.limited();
+        (limited.held(limit) - limited.taken(limit)) as u64
+    }
+
+    /// Number of entries that reads of the streams of a limit can take now; 0 for none.
+    fn readable(&self, limit: usize, now: Instant) -> u64 {
+        let has_taken = self.buffered.limited().taken(limit) > 0;
+        self.limits.all[limit].readable(self.held(limit), has_taken, now)
+    }
+
+    /// Notes which streams are not read, or not claimed from, until there are permits.
+    pub(super) fn close_streams(&mut self, now: Instant) {
+        for at in 0..self.streams.len() {
+            let limit = self.streams[at].limit;
+            self.streams[at].is_closed = limit.is_some_and(|limit| self.readable(limit, now) == 0);
+            self.streams[at].is_full = limit.is_some() && self.claim_room(at) == 0;
+        }
     }
 
     /// Maximum number of entries of a stream that a claim takes over.
@@ -41,8 +57,7 @@ impl ConsumerState {
         let limited = self.active_streams(lane).filter_map(|stream| stream.limit);
         let share = |limit: usize| {
             let streams = self.streams.iter().filter(|stream| stream.active && stream.limit == Some(limit));
-            let readable = self.limits.all[limit].readable(self.held(limit), now);
-            usize::try_from(readable).unwrap_or(usize::MAX) / streams.count().max(1)
+            usize::try_from(self.readable(limit, now)).unwrap_or(usize::MAX) / streams.count().max(1)
         };
         limited.map(share).min().unwrap_or(usize::MAX).max(1)
     }

@@ -133,10 +133,11 @@ impl RateLimit {
         most.saturating_sub(held)
     }
 
-    /// Number of entries that reads of the stream can take now, beside those that wait; 0 for none.
-    fn readable(&self, held: u64, now: Instant) -> u64 {
-        if self.options.by_key {
-            return MAX_HELD.saturating_sub(held);
+    /// Number of entries that reads of the stream can take now, beside those that wait; 0 for none. Those of a takeover get
+    /// permits in turn with entries of reads, which would never come if each permit of a window had an entry already.
+    fn readable(&self, held: u64, has_taken: bool, now: Instant) -> u64 {
+        if self.options.by_key || has_taken {
+            return self.claimable(held);
         }
         let budget = self.budgets.get("");
         let left = |budget: &Budget| budget.readable(self.options.max, held, now);

@@ -98,12 +98,7 @@ impl ConsumerState {
         }
         // A slot that becomes free changes the result.
         self.limits.is_due |= free == 0;
-        for stream in self.streams.iter_mut() {
-            let held = stream.limit.map_or(0, |limit| self.buffered.limited().held(limit) as u64);
-            let limit = stream.limit.map(|limit| &self.limits.all[limit]);
-            stream.is_closed = limit.is_some_and(|limit| limit.readable(held, now) == 0);
-            stream.is_full = limit.is_some_and(|limit| limit.claimable(held) == 0);
-        }
+        self.close_streams(now);
         requests
     }
 

@@ -1863,6 +1863,26 @@ export interface IFairOptions {
   waiting?: number | null | undefined;
 }
 
+/**
+ * Rate limit of a group on a stream. All consumers of the group share it, and must declare the same: a window has the `interval` of
+ * the consumer that began it, and each consumer compares with its own `max`. Consumers of the group without the option, and those
+ * of 2.x, start jobs beside it.
+ *
+ * A window begins with the first start after the window before it, and has at most `max` starts. Every delivery is a start, also a
+ * retry. So a time of `interval` that spans two windows can have up to twice `max`.
+ */
+export interface IRateLimitOptions {
+  /** Maximum number of starts in a window, a whole number from 1 to 1000000000. */
+  max: number;
+  /** Time of a window, in ms, from 10 to 31536000000. */
+  interval: number;
+  /**
+   * Gives each key of the jobs, see `send({ key })`, a budget of its own. Jobs without a key share one.
+   * @default false
+   */
+  key?: boolean | null | undefined;
+}
+
 /** Delay before a failed job is delivered again. Times are in ms. */
 export interface IBackoffOptions {
   /** Growth of the delay: constant, or doubled each time. */
@@ -2001,10 +2021,19 @@ export interface IProcessOptions {
    * keys with equally many take turns. Jobs of one key start in the order of their arrival. All jobs without a key have one key
    * together. It holds within this consumer, and among the jobs that it has read: up to `waiting` of each partition wait here, so
    * other consumers do not get them. `waiting` replaces `readAhead`: leases are renewed, and `pause()` and `stop()` act, as there.
-   * Throws a TypeError for anything but a boolean or an object.
+   * Throws a TypeError for anything but a boolean or an object, or in a consumer with `limit`.
    * @default false
    */
   fair?: boolean | IFairOptions | null | undefined;
+  /**
+   * Rate limit of the group on this stream, with all of its partitions, across all processes. Jobs without a permit wait in the
+   * stream; with `limit.key`, up to about 1,024 entries wait in each consumer. Needs `claimInterval`. In Redis it needs SET, INCRBY
+   * and PTTL. Without an answer of Redis no job starts, and the first failure is an `'error'` event with `CONSUME_ERROR`.
+   *
+   * Throws a TypeError for anything but such an object, or in a consumer with `fair`, and a RangeError for a number outside its range.
+   * @default none
+   */
+  limit?: IRateLimitOptions | null | undefined;
   /** Processor, called with one job, up to `concurrency` times at once. */
   processor: (job: IReceivedJob) => any;
   /**
@@ -2136,6 +2165,8 @@ export interface IConsumerStats {
   waiting: number;
   /** Slots for further jobs now. Infinity without a limit. */
   availableSlots: number;
+  /** Time until a rate limit without permits has some again, in ms; 0 if none is without. See `process({ limit })`. */
+  limitedFor: number;
   /** Traffic of the connections that read entries for this consumer. */
   own: IConnectionStats;
   /**

@@ -277,6 +277,8 @@ export interface NativeConsumerStats {
   waiting: number
   /** Free slots, infinite without a limit. */
   availableSlots: number
+  /** Time until a rate limit without permits has some again, in ms. */
+  limitedFor: number
   /** Traffic of its reader connections. */
   own: NativeTraffic
   /** Traffic of the shared connections of its bus. */
@@ -399,6 +401,18 @@ export interface NativeProducerStats {
   shared: NativeTraffic
 }
 
+/** Rate limit of a group. */
+export interface NativeRateLimit {
+  /** Name of the stream, without those of its partitions. */
+  stream: string
+  /** Maximum number of starts in a window. */
+  max: number
+  /** Time of a window, in ms. */
+  interval: number
+  /** True for a budget of each key. */
+  byKey: boolean
+}
+
 /** Place and names of the result of a job for a group. */
 export interface NativeResultPlace {
   /** Index of the node. */
@@ -483,6 +497,8 @@ export interface NativeStreamOptions {
   lease: number
   /** Fair dispatch by key, if it is wanted. */
   fair?: NativeFairOptions
+  /** Rate limit of the group. */
+  limit?: NativeRateLimit
   /** `>`, or the id in the history to start behind. */
   readFrom: string
   /** Start of a new group. */

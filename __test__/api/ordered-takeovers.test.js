@@ -93,6 +93,33 @@ ours('a failed job of a takeover runs again before the takeover ends', async (_,
   assert.ok(waiting.most <= LIMIT, `${waiting.most} entries waited`);
 });
 
+oursWithin(60000)('a takeover with a rate limit holds few entries and delays no other partition', async (_, scene) => {
+  const [count, limit] = [2000, { max: 100, interval: 100 }];
+  const order = new OrderRecord();
+  await add(scene, 0, count);
+  await strand(scene, 0);
+  const [times, others] = [[], []];
+  const processor = (job) => {
+    times.push(Date.now());
+    if (job.key === 'other') return others.push(order.jobs);
+    order.begin(job);
+    order.end(job);
+  };
+  const began = Date.now();
+  const { consumer } = await playOrdered(scene, processor, { partitions: 2, lease: 2000, limit });
+  const waiting = watchWaiting(scene, consumer);
+  await until(() => order.jobs > 0);
+  await add(scene, 1, 50, { names: ['other'] });
+  await until(() => order.jobs === count && others.length === 50, { timeout: 40000 });
+  order.check();
+  for (const [at, time] of times.entries()) {
+    const least = Math.floor(at / limit.max) * limit.interval;
+    assert.ok(time - began >= least - 2, `start ${at} after ${time - began} ms, not ${least} ms`);
+  }
+  assert.ok(waiting.most > 0 && waiting.most <= LIMIT + 250, `${waiting.most} entries waited`);
+  assert.ok(others.at(-1) < count, 'the other partition did not wait for the takeover');
+});
+
 ours('a takeover of large entries claims few of them at a time', async (_, scene) => {
   const size = 256 * 1024;
   await add(scene, 0, 120, { fields: ['val:body', JSON.stringify('x'.repeat(size)), 'own', '1'] });

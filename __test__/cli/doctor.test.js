@@ -37,7 +37,7 @@ describe('npx hfxbus doctor', () => {
     assert.strictEqual(code, 0);
     assert.strictEqual(said.ok, true);
     const senders = ['producers', 'producers that wait', 'consumers', 'consumers that claim'];
-    const later = ['producers with id', 'delayed sends', 'stats', 'partitions', 'ordered partitions'];
+    const later = ['producers with id', 'delayed sends', 'stats', 'partitions', 'ordered partitions', 'rate limits'];
     const roles = [...senders, 'retention', 'limited producers', 'dead letters', ...later];
     const rights = roles.map((role) => `rights of ${role}`);
     const checks = ['version', 'role', 'memory', 'eviction', 'persistence', 'help', ...rights, 'groups'];
@@ -86,6 +86,7 @@ describe('npx hfxbus doctor', () => {
         ['warning', 'refused: ZCARD; matters with consumer.stats()'],
         ['warning', 'refused: GET, APPEND; matters with partitions'],
         ['warning', `refused: ${ofOrder}; matters with ordered`],
+        ['warning', 'refused: SET, PTTL, INCRBY; matters with limit'],
       ],
     );
   });

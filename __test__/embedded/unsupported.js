@@ -65,6 +65,7 @@ const LEFT_OUT = [
   ['on a Cluster connections to all nodes', 'cluster'],
   ['on several nodes and a Cluster sendAll()', 'cluster'],
   ['options in the URL take precedence', 'databases'],
+  ['ordered jobs of a limited stream', 'types'],
   ['partitions move to a consumer that comes', 'types'],
   ['path is a unix socket', 'unix'],
   ['sendAll() with atomic sends nothing', 'acl'],
@@ -86,8 +87,10 @@ const LEFT_OUT = [
   ['an owner whose renewals are refused', 'acl'],
   ['a takeover of 20,000 pending entries', 'types'],
   ['a failed job of a takeover', 'types'],
+  ['a takeover with a rate limit', 'types'],
   ['a takeover of large entries', 'types'],
   ['the key of a failed job that is', 'types'],
+  ['without Redis no job starts, and the window', 'aof'],
 ];
 
 /** Returns the reason to leave a case out, if there is one. @returns {string | undefined} */

@@ -35,6 +35,7 @@ const OPTIONS = {
   IBatchOptions: 'Batches',
   IOrderOptions: 'Partitions',
   IFairOptions: 'Fair dispatch',
+  IRateLimitOptions: 'Rate limits',
   IPartitionedStream: 'Partitions',
   IBackoffOptions: 'Claiming',
   IContractDefinition: '`defineStream(definition)`',

@@ -230,6 +230,7 @@ impl<'a> Running<'a> {
                     .lease
                     .map(|ms| OrderOptions { stream: Scenario::stream_name(stream), lease: time(ms) }),
                 fair: consumer.fair.map(|fair| FairOptions { cap: fair.cap, waiting: Some(fair.waiting) }),
+                limit: None,
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

@@ -5,13 +5,13 @@ const assert = require('node:assert');
 const CLAIMS = { claimInterval: 50, claimDeadline: 300, concurrency: 16 };
 
 /** A consumer of ordered partitions that plays, with the partitions it owns by fencing number, and its errors. */
-async function playOrdered(scene, processor, { partitions = 4, lease = 400, connection, ...options } = {}) {
+async function playOrdered(scene, processor, { partitions = 4, lease = 400, limit, connection, ...options } = {}) {
   const consumer = scene.consumer({ ...CLAIMS, ...options }, connection ?? scene.connect());
   const errors = scene.errors(consumer);
   const owned = new Map();
   consumer.on('assigned', ({ partition, fence }) => owned.set(partition, fence));
   consumer.on('revoked', ({ partition }) => owned.delete(partition));
-  consumer.process({ stream: scene.stream, partitions, ordered: { lease }, processor });
+  consumer.process({ stream: scene.stream, partitions, limit, ordered: { lease }, processor });
   await consumer.play();
   return { consumer, owned, errors };
 }

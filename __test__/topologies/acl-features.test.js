@@ -34,6 +34,7 @@ const FEATURES = {
   'consumers, with fair': { parts: ['share'] },
   [PARTITIONS]: { parts: ['partitions'] },
   'consumers, with ordered, besides claimInterval and partitions': { more: [CLAIM, PARTITIONS], parts: ['order'] },
+  'consumers, with limit, besides claimInterval': { more: [CLAIM, 'stats() of a consumer'], parts: ['limit'] },
 };
 
 /** Paragraphs of a Cluster since Redis 7, each with the other one. */

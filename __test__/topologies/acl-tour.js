@@ -18,6 +18,7 @@ const PARTS = [
   'delays',
   'order',
   'share',
+  'limit',
   'end',
 ];
 
@@ -185,6 +186,27 @@ class Tour {
     await consumer.play();
     const jobs = ['a', 'b'].map((key) => this.finish(this.job(`of ${key}`), { ...of, key }));
     await Promise.all(jobs);
+    await consumer.pause();
+  }
+
+  /** A job waits for the permits of its key, and goes back to its group with the pause. */
+  async limit() {
+    const consumer = new this.hfxbus.Consumer(this.connection, {
+      group: 'group',
+      claimInterval: 1000,
+      blockTimeout: 400,
+    });
+    consumer.on('error', (error) => this.errors.push(error));
+    const of = { stream: `${this.stream}-limited`, key: 'k' };
+    const limit = { max: 1, interval: 3_600_000, key: true };
+    await consumer.process({ stream: of.stream, limit, processor: () => {} }).play();
+    await this.finish(this.job('permitted'), of);
+    await this.producer.send({ ...of, job: this.job('refused') });
+    const waits = async () => {
+      this.#goOn();
+      return (await consumer.stats()).waiting === 1;
+    };
+    await until(waits, { timeout: 20_000, what: 'the job without a permit' });
     await consumer.pause();
   }
 

@@ -200,11 +200,11 @@ export function events(producer: Producer, consumer: Consumer): void {
 }
 
 export async function stats(producer: Producer, consumer: Consumer): Promise<void> {
-  const { streams, own, availableSlots } = await consumer.stats({ timeout: 100 });
+  const { streams, own, availableSlots, limitedFor } = await consumer.stats({ timeout: 100 });
   same<(typeof streams)[number]['lag'], number | null>();
   const counts: IProducerStats = await producer.stats();
   same<IConnectionStats, typeof own>();
-  (counts.sent + counts.shared.bytesIn + availableSlots).toFixed();
+  (counts.sent + counts.shared.bytesIn + availableSlots + limitedFor).toFixed();
   const again: IConsumerStats = await consumer.stats();
   again.resolved.toFixed();
 }
@@ -239,6 +239,8 @@ export function consumers(): Consumer {
     .process({ stream: 's', batch: null, processor: (job) => job.id.length })
     .process({ stream: 's', fair: true, processor: (job) => job.id.length })
     .process({ stream: 's', partitions: 4, fair: { cap: 3, waiting: 100 }, processor: (job) => job.id.length })
+    .process({ stream: 's', limit: { max: 5, interval: 1000, key: true }, processor: (job) => job.id.length })
+    .process({ stream: 's', limit: null, batch: { size: 5 }, processor: (jobs) => jobs.length })
     .process({
       stream: 's',
       processor: (job) => job.id,

@@ -56,6 +56,8 @@ export function refused(): unknown[] {
     consumer.process({ stream: 's', batch: { size: 5 }, processor: (one: Job) => one }),
     // @ts-expect-error fair dispatch has no weights
     consumer.process({ stream: 's', fair: { weight: 5 }, processor: () => {} }),
+    // @ts-expect-error a rate limit has an interval
+    consumer.process({ stream: 's', limit: { max: 5 }, processor: (one: Job) => one }),
     // @ts-expect-error a batch has a size
     consumer.process({ stream: 's', batch: { wait: 5 }, processor: (jobs) => jobs }),
     // @ts-expect-error jobs are sent as an array

@@ -3,7 +3,9 @@
 use napi_derive::napi;
 
 use crate::engine::options::bus::Route;
-use crate::engine::options::consumer::{ConsumerOptions, FairOptions, OrderOptions, ReadFrom, StreamOptions};
+use crate::engine::options::consumer::{
+    ConsumerOptions, FairOptions, OrderOptions, RateLimitOptions, ReadFrom, StreamOptions,
+};
 use crate::engine::options::retry_policy::{Growth, RetryPolicy};
 
 use super::batch::{LONGEST, duration};
@@ -78,6 +80,8 @@ pub struct NativeStreamOptions {
     pub lease: f64,
     /// Fair dispatch by key, if it is wanted.
     pub fair: Option<NativeFairOptions>,
+    /// Rate limit of the group.
+    pub limit: Option<NativeRateLimit>,
     /// `>`, or the id in the history to start behind.
     pub read_from: String,
     /// Start of a new group.
@@ -88,6 +92,30 @@ pub struct NativeStreamOptions {
     pub deadline: f64,
     /// The payload keys that jobs begin with.
     pub prefetch: Vec<String>,
+}
+
+/// Rate limit of a group.
+#[napi(object)]
+pub struct NativeRateLimit {
+    /// Name of the stream, without those of its partitions.
+    pub stream: String,
+    /// Maximum number of starts in a window.
+    pub max: f64,
+    /// Time of a window, in ms.
+    pub interval: f64,
+    /// True for a budget of each key.
+    pub by_key: bool,
+}
+
+impl NativeRateLimit {
+    fn into_engine(self) -> RateLimitOptions {
+        RateLimitOptions {
+            stream: self.stream,
+            max: self.max as u64,
+            interval: duration(self.interval).unwrap_or(LONGEST),
+            by_key: self.by_key,
+        }
+    }
 }
 
 impl NativeConsumerOptions {
@@ -157,6 +185,7 @@ impl NativeStreamOptions {
                 cap: fair.cap.map(|cap| cap as usize),
                 waiting: fair.waiting.map(|most| most as usize),
             }),
+            limit: self.limit.map(NativeRateLimit::into_engine),
             read_from: match self.read_from.as_str() {
                 ">" => ReadFrom::New,
                 id => ReadFrom::History(id.to_owned()),

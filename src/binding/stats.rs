@@ -55,6 +55,8 @@ pub struct NativeConsumerStats {
     pub waiting: f64,
     /// Free slots, infinite without a limit.
     pub available_slots: f64,
+    /// Time until a rate limit without permits has some again, in ms.
+    pub limited_for: f64,
     /// Traffic of its reader connections.
     pub own: NativeTraffic,
     /// Traffic of the shared connections of its bus.
@@ -125,6 +127,7 @@ fn consumer_stats(consumer: &Consumer) -> NativeConsumerStats {
         in_flight: stats.in_flight as f64,
         waiting: stats.waiting as f64,
         available_slots: stats.free.map_or(f64::INFINITY, |count| count as f64),
+        limited_for: stats.limited_for.as_millis() as f64,
         own: traffic(stats.own),
         shared: traffic(stats.shared),
     }

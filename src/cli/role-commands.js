@@ -64,6 +64,7 @@ function roleCommands({ prefix, isCluster }) {
     { role: 'dead letters', when: 'deadLetter', commands: [add, range, ['XDEL', stream, '0-1']] },
     ...ofDelays(prefix, groups),
     ...ofPartitions(prefix, [get, groups]),
+    ofLimits(prefix, set),
     ...(isCluster
       ? [{ role: 'sharded completions', when: "completions: 'sharded'", commands: [spublish(prefix)] }]
       : []),
@@ -143,6 +144,12 @@ function ofPartitions(prefix, common) {
       ],
     },
   ];
+}
+
+function ofLimits(prefix, set) {
+  const budget = `${prefix}:lim:${PROBE}:${PROBE}`;
+  const queued = [['INCRBY', budget, 0]];
+  return { role: 'rate limits', when: 'limit', commands: [set, ['PTTL', budget]], queued };
 }
 
 function spublish(prefix) {

@@ -30,6 +30,8 @@ pub struct ConsumerStats {
     pub waiting: usize,
     /// Number of free slots. `None` is no limit.
     pub free: Option<usize>,
+    /// Time until a rate limit without permits has some again.
+    pub limited_for: Duration,
     /// Bytes and reconnections of its reader connections.
     pub own: Totals,
     /// Bytes and reconnections of the connections of its bus.
@@ -103,6 +105,10 @@ impl Consumer {
             in_flight: state.jobs.in_flight(),
             waiting: state.buffered_count(),
             free: (concurrency != u32::MAX).then(|| state.free(concurrency)),
+            limited_for: state
+                .limits
+                .next_opening()
+                .map_or(Duration::ZERO, |opens| opens.saturating_duration_since(Instant::now())),
             own,
             shared: self.node_set.totals(),
         }

@@ -23,6 +23,9 @@
 //!
 //! Version 2 does not know `{p}:res:{stream}:{group}:{id}`, the result stream of a job for a group, and the channel of the same
 //! name.
+//!
+//! Version 2 does not know `{p}:lim:{stream}:{group}` and `{p}:lmk:{stream}:{group}:{key}`, the permits that were requested in
+//! the current window of a rate limit.
 
 use crate::redis_io::key_slot::{hash_tag, slot_of};
 
@@ -104,6 +107,16 @@ impl Keys {
     /// The key of the last fencing number of a partition for `group`.
     pub fn fence(&self, partition: &str, group: &str) -> String {
         format!("{}fen:{partition}:{group}", self.ownership)
+    }
+
+    /// The key of the permits of a rate limit of `group`.
+    pub fn limit(&self, stream: &str, group: &str) -> String {
+        format!("{}lim:{stream}:{group}", self.ownership)
+    }
+
+    /// The same of one key of the jobs.
+    pub fn key_limit(&self, stream: &str, group: &str, key: &str) -> String {
+        format!("{}lmk:{stream}:{group}:{key}", self.ownership)
     }
 
     /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.

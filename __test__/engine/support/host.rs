@@ -167,6 +167,7 @@ impl TestBus {
                 is_partition: false,
                 order: None,
                 fair: None,
+                limit: None,
                 read_from,
                 from_id,
                 set_id: false,

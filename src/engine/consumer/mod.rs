@@ -70,6 +70,8 @@ pub struct Consumer {
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its back-off.
     pub(crate) claim_wakeup: Arc<Notify>,
+    /// Wakes the task that waits for the next window of a rate limit.
+    pub(crate) limit_wakeup: Arc<Notify>,
     /// Wakes the task that owns partitions.
     pub(crate) ownership_wakeup: Arc<Notify>,
     /// Wakes takeovers that wait for room in the buffer.
@@ -118,6 +120,7 @@ impl Consumer {
             end_lacking_read: Self::end_read_if_ready,
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
+            limit_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
             takeover_room: Arc::default(),
             ownership_turn: TurnMutex::default(),

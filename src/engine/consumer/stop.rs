@@ -34,6 +34,7 @@ impl Consumer {
             self.hand_back_left(&state, &left);
             self.hand_back_waiting(&mut state);
             self.ownership_wakeup.notify_one();
+            self.limit_wakeup.notify_one();
         }
     }
 
@@ -127,6 +128,7 @@ impl Consumer {
         };
         self.report(&unsent);
         self.ended.notify_waiters();
+        self.limit_wakeup.notify_one();
         self.left.notify_waiters();
         let lanes = self.lanes().clone();
         for lane in lanes {

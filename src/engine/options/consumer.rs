@@ -101,6 +101,19 @@ pub struct FairOptions {
     pub waiting: Option<usize>,
 }
 
+/// Rate limit of the jobs that a group starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimitOptions {
+    /// Name of the stream that has one budget with all of its partitions.
+    pub stream: String,
+    /// Maximum number of starts in a window.
+    pub max: u64,
+    /// Time of a window.
+    pub interval: Duration,
+    /// True if each key has a budget of its own.
+    pub by_key: bool,
+}
+
 /// Options of one stream of a consumer.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
@@ -114,6 +127,8 @@ pub struct StreamOptions {
     pub order: Option<OrderOptions>,
     /// Fair dispatch by key, if it is wanted.
     pub fair: Option<FairOptions>,
+    /// Rate limit of the group.
+    pub limit: Option<RateLimitOptions>,
     /// Beginning of the reads.
     pub read_from: ReadFrom,
     /// Position of a new group (`$`, `0` or an entry id).

@@ -14,6 +14,7 @@ const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
+const { StartRules } = require('./consuming/start-rules.js');
 const { streamOptions } = require('./consuming/stream-options.js');
 const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
@@ -63,6 +64,7 @@ class Consumer extends EventEmitter {
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   #settlements;
+  #startRules = new StartRules();
   #results;
   /** Middleware; `null` without any. */
   #middleware = null;
@@ -100,12 +102,13 @@ class Consumer extends EventEmitter {
     const given = checks.object('options', options);
     const { processor } = given;
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
-    const all = streamOptions(given);
+    const all = streamOptions(given, this.#claimInterval);
     const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline: all.deadline });
     const limits = limitsOf(given.results);
     const least = partitionCount(given.partitions);
     const lease = leaseTime(given.ordered, { least, claimInterval: this.#claimInterval });
     const batches = batch === null ? null : new JobBatch(processor, batch);
+    this.#startRules.set(all.name, all);
     const add = (options) => this.#addStream(options, all.name, processor, { batches, limits });
     if (least === 0) add(all);
     else {

@@ -53,7 +53,7 @@ impl Consumer {
     ) -> Result<(ClaimPlan, Duration), RedisError> {
         let mut state = self.lock();
         let room = *kept + state.reserve(self.options.concurrency, self.options.claim_page_size - *kept);
-        let room_now = if state.phase == Phase::Playing { room } else { 0 };
+        let room_now = if state.phase == Phase::Playing { room.min(state.claim_room(stream)) } else { 0 };
         let from = state.streams[stream].claim_from;
         let front = state.streams[stream].ownership.as_ref().and_then(Ownership::takeover_front);
         let decided = page.map(|page| {

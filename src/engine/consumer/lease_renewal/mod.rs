@@ -258,9 +258,10 @@ impl Consumer {
             // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
-        let reads_ahead = state.reads_ahead();
+        let waits_for_renewals = state.reads_ahead() || !state.limits.is_empty();
+        state.limits.note_change();
         drop(state);
-        if reads_ahead {
+        if waits_for_renewals {
             // Entries without a lease waited for this reply.
             (self.after_renewal)(self, lane);
         }

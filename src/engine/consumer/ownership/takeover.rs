@@ -22,6 +22,7 @@ use crate::redis_io::world::fault::planted;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::buffer::partition_entries::PartitionEntries;
 use crate::engine::consumer::state::ownership::{MAX_PARKED, OwnershipPhase};
 use crate::engine::consumer::state::stream::Position;
 use crate::engine::host::Event;
@@ -109,7 +110,9 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
 impl ConsumerState {
     fn has_room_for(&self, at: usize, page: TakeoverPage) -> bool {
         let partition = self.buffered.partition(at as u32);
-        partition.is_none_or(|partition| page.fits(partition.parked(), partition.waiting_taken()))
+        // Entries that wait for permits of keys delay those of other keys as little as parked ones.
+        let held = |partition: &PartitionEntries| partition.parked() + partition.limited_taken();
+        partition.is_none_or(|partition| page.fits(held(partition), partition.waiting_taken()))
     }
 }
 

@@ -24,6 +24,10 @@ impl Consumer {
             state.is_ordered |= options.order.is_some();
             state.unpark_unordered();
             state.arrange_fair(number, self.options.concurrency);
+            let is_of = |at: &usize| state.streams[*at].number == number;
+            for at in (0..state.streams.len()).filter(is_of).collect::<Vec<_>>() {
+                state.limit_stream(at);
+            }
             return number;
         }
         state.is_ordered |= options.order.is_some();
@@ -36,6 +40,8 @@ impl Consumer {
             let key = self.node_set.nodes()[node].keys().stream(&options.name);
             let lane = self.lane_for(&mut state, node, &key);
             state.streams.push(self.stream_on(node, lane, key, number, &options));
+            let at = state.streams.len() - 1;
+            state.limit_stream(at);
         }
         state.arrange_fair(number, self.options.concurrency);
         number

@@ -74,11 +74,24 @@ impl ReplySink for ReaderSink {
 struct ReadBatch {
     /// Number of slots for its entries.
     free: usize,
+    /// Number of slots for the other streams while those of a limited stream are read, which start later, with a permit.
+    put_aside: Option<usize>,
     started: Started,
     deleted: Vec<(u32, EntryId)>,
     /// Entries of partitions that leave.
     returned: HandBack,
     foreign: Option<RedisError>,
+}
+
+impl ReadBatch {
+    /// Sets the slots for the entries of the next stream.
+    fn choose_slots(&mut self, is_limited: bool) {
+        match (is_limited, self.put_aside) {
+            (true, None) => self.put_aside = Some(std::mem::take(&mut self.free)),
+            (false, Some(free)) => (self.free, self.put_aside) = (free, None),
+            _ => {}
+        }
+    }
 }
 
 impl Consumer {
@@ -161,6 +174,8 @@ impl Consumer {
                 let mut streams = state.streams.iter();
                 let read = streams.position(|stream| stream.lane == lane && stream.key.as_bytes() == key);
                 current = read.map(|at| at as u32);
+                let is_limited = read.is_some_and(|at| state.streams[at].limit.is_some());
+                batch.choose_slots(is_limited);
                 if let Some(stream) = current.filter(|_| entries == 0) {
                     state.streams[stream as usize].end_history();
                 }

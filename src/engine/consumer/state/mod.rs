@@ -16,6 +16,7 @@ pub mod in_flight;
 pub mod job_slot;
 pub mod lane;
 pub mod last_entry;
+pub mod limits;
 pub mod ownership;
 pub mod payload_changes;
 pub mod read_ahead;
@@ -43,6 +44,7 @@ use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::fair_dispatch::dispatch::FairDispatch;
 use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
+use crate::engine::consumer::state::limits::Limits;
 use crate::engine::consumer::state::retry_queue::RetryQueue;
 use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::consumer::state::settlement_batch::SettlementBatch;
@@ -103,6 +105,8 @@ pub struct ConsumerState {
     pub read_ahead: usize,
     /// True if a stream is ordered.
     pub is_ordered: bool,
+    /// Rate limits of the streams.
+    pub limits: Limits,
     /// True once an entry has stopped to be parked, until it can start.
     pub has_unparked: bool,
     /// True while the task that owns partitions runs.
@@ -297,6 +301,7 @@ pub(crate) mod tests {
             is_partition: false,
             order: None,
             fair: None,
+            limit: None,
             read_from: ReadFrom::New,
             from_id: "$".to_owned(),
             set_id: false,

@@ -93,6 +93,7 @@ impl ConsumerState {
     /// pending for it.
     pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
         let left = self.leave_buffer(is_left);
+        self.limits.note_change();
         if self.is_ordered {
             self.count_parked();
         }

@@ -46,6 +46,10 @@ impl ConsumerState {
         if streams == 0 {
             return None;
         }
+        let is_limited = !self.limits.is_empty();
+        if is_limited && self.awaits_permits(lane) {
+            return None;
+        }
         if free == 0 && ahead == 0 {
             // The entries of a takeover take all slots, and those of a read start in turn with them.
             return (waiting == 0 && self.buffered.has_taken()).then_some(1);
@@ -56,7 +60,8 @@ impl ConsumerState {
         // Lanes with work get the slots; the others get their share only.
         let share = most / self.lanes.len();
         let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
-        Some((wanted.saturating_add(ahead).min(MAX_READ_SIZE) / streams).max(1))
+        let count = (wanted.saturating_add(ahead).min(MAX_READ_SIZE) / streams).max(1);
+        Some(if is_limited { count.min(self.permitted_read(lane)) } else { count })
     }
 
     /// Number of entries that the reads under way probably return.

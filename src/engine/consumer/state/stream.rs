@@ -73,6 +73,12 @@ pub struct StreamState {
     pub ownership: Option<Ownership>,
     /// Limit of its waiting entries, in a consumer with fair dispatch.
     pub look_ahead: Option<LookAhead>,
+    /// Index of its rate limit.
+    pub limit: Option<usize>,
+    /// True if it is not read, since its rate limit has no permits.
+    pub is_closed: bool,
+    /// True if its entries are not claimed, since too many wait for permits.
+    pub is_full: bool,
     /// Start of the next read.
     pub position: Position,
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
@@ -140,6 +146,9 @@ impl StreamState {
             is_prepared: false,
             ownership: Ownership::of(&options),
             look_ahead: None,
+            limit: None,
+            is_closed: false,
+            is_full: false,
             position: Self::first_position(&options),
             handed_back: None,
             unstarted: HashSet::default(),
@@ -177,8 +186,10 @@ impl StreamState {
 
     /// Returns true if the next read of its lane has the stream.
     pub fn is_read(&self) -> bool {
+        let can_read = |ownership: &Ownership| ownership.can_read(Instant::now());
         self.active
-            && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+            && !self.is_closed
+            && self.ownership.as_ref().is_none_or(can_read)
             && self.look_ahead.as_ref().is_none_or(LookAhead::can_read)
     }
 
@@ -191,6 +202,7 @@ impl StreamState {
     /// [`Ownership::takeover_front`].
     pub fn is_claimed(&self) -> bool {
         self.active
+            && !self.is_full
             && self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(Instant::now()))
             && self.look_ahead.as_ref().is_none_or(LookAhead::can_claim)
     }

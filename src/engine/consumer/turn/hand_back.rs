@@ -47,17 +47,19 @@ impl HandBack {
 
 impl Consumer {
     /// Returns the waiting entries of a consumer that pauses, if other consumers can claim them. Without
-    /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them.
+    /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them. Entries
+    /// that wait for permits are returned in any case, since the next window can be far away.
     pub(crate) fn hand_back_waiting(&self, state: &mut ConsumerState) {
-        let is_due = state.phase == Phase::Pausing
-            && state.reads_ahead()
-            && self.options.claim_interval.is_some()
-            && state.buffered_count() > 0;
-        if !is_due {
+        if state.phase != Phase::Pausing || state.buffered_count() == 0 {
+            return;
+        }
+        let returns_all = state.reads_ahead() && self.options.claim_interval.is_some();
+        if !returns_all && state.limits.is_empty() {
             return;
         }
         let mut unfinished = HandBack::default();
-        for one in state.leave_waiting(|_| true).iter().filter(|one| self.holds_lease(one.touched)) {
+        let left = state.leave_waiting(|one| returns_all || one.limit.is_some());
+        for one in left.iter().filter(|one| self.holds_lease(one.touched)) {
             unfinished.add_waiting(one, self.min_idle_after_lapse(one.touched));
         }
         for reply in self.send_hand_back(state, unfinished) {

@@ -38,7 +38,8 @@ impl Consumer {
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
-    /// for another one of its key, or for the lease of its partition, is buffered, and so is each one with fair dispatch.
+    /// for another one of its key, for the lease of its partition or for a permit is buffered, and so is each one with fair
+    /// dispatch.
     pub(crate) fn start_claimed(
         &self,
         state: &mut ConsumerState,
@@ -46,7 +47,8 @@ impl Consumer {
         now: Instant,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        if !is_parked && state.fair.is_none() && state.can_start(delivery.stream, now) {
+        let is_direct = state.fair.is_none() && state.streams[delivery.stream as usize].limit.is_none();
+        if !is_parked && is_direct && state.can_start(delivery.stream, now) {
             return Some(start(state, delivery, now));
         }
         state.buffer(BufferedEntry::new(delivery), is_parked);
@@ -90,10 +92,23 @@ impl Consumer {
             return;
         }
         let (now, lease) = (Instant::now(), self.trusted_lease());
+        let mut left = free;
+        self.start_each(state, now, |state| {
+            left = left.checked_sub(1)?;
+            state.take_waiting(now, lease)
+        });
+    }
+
+    /// Starts the entries that `take` takes out of the buffer, in free slots.
+    pub(crate) fn start_each(
+        &self,
+        state: &mut ConsumerState,
+        now: Instant,
+        mut take: impl FnMut(&mut ConsumerState) -> Option<BufferedEntry>,
+    ) {
         let mut started = Vec::new();
         let mut uncounted: BTreeMap<(u32, u64), Vec<EntryId>> = BTreeMap::new();
-        while started.len() < free {
-            let Some(next) = state.take_waiting(now, lease) else { break };
+        while let Some(next) = take(state) {
             if next.is_uncounted {
                 uncounted.entry((next.stream, next.deliveries)).or_default().push(next.entry);
             }

@@ -6,6 +6,7 @@
 
 pub mod hand_back;
 pub mod job_start;
+pub mod permits;
 pub mod prefetch;
 pub mod read_command;
 pub mod wakeups;
@@ -32,6 +33,7 @@ impl Consumer {
         }
         self.hand_back_waiting(state);
         self.start_buffered(state);
+        self.advance_limited(state);
         state.note_full();
         for lane in state.take_lacking() {
             (self.end_lacking_read)(self, state, lane);

@@ -48,7 +48,12 @@ impl Consumer {
         if active.is_empty() {
             return None;
         }
-        let longest = if leaves_out { longest.min(LONGEST_READ_WITHOUT_A_STREAM) } else { longest };
+        if leaves_out {
+            longest = longest.min(LONGEST_READ_WITHOUT_A_STREAM);
+        }
+        if !state.limits.is_empty() {
+            longest = longest.min(state.longest_read_without(lane));
+        }
         let mut commands = Commands::default();
         let session = self.lanes()[lane].blocking.session();
         if state.lanes[lane].client_id_asked != Some(session) {

@@ -2,10 +2,11 @@
 
 const checks = require('../../options/validate.js');
 const { fairOptions } = require('../../options/fair-options.js');
+const { limitOptions } = require('../../options/limit-options.js');
 const { isEntryId } = require('../../redis/entry-ids.js');
 
-/** Returns the options of a stream for the engine, without those of its partitions. */
-function streamOptions(given) {
+/** Returns the options of a stream for the engine, without those of its partitions. `claimInterval` is that of the consumer. */
+function streamOptions(given, claimInterval) {
   const { stream, readFrom, fromId, setId, prefetch } = given;
   const deadline = limit(given.deadline);
   const name = checks.name('stream', stream);
@@ -15,6 +16,7 @@ function streamOptions(given) {
     isPartition: false,
     lease: 0,
     fair: fairOptions(given.fair),
+    limit: limitOptions(given.limit, { stream: name, claimInterval }),
     readFrom: position(readFrom),
     fromId: asId('fromId', fromId) ?? '$',
     setId: Boolean(setId),

@@ -8,6 +8,7 @@ use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
 use crate::engine::consumer::state::fair_dispatch::schedule::KeyNumber;
 use crate::engine::consumer::state::in_flight::Delivery;
 
@@ -39,6 +40,8 @@ pub struct BufferedEntry {
     pub touched: Instant,
     /// Key whose slot it takes, once it starts by fair dispatch.
     pub fair_key: Option<KeyNumber>,
+    /// Rate limit with whose permit it starts.
+    pub limit: Option<EntryLimit>,
 }
 
 impl BufferedEntry {
@@ -57,6 +60,7 @@ impl BufferedEntry {
             is_uncounted: false,
             touched: delivery.at,
             fair_key: None,
+            limit: None,
         }
     }
 
@@ -75,6 +79,12 @@ impl BufferedEntry {
         let carried = self.carried.as_ref().map_or(0, |carried| carried.size());
         let headers = self.headers.as_ref().map_or(0, |headers| headers.len());
         size_of::<Self>() + self.producer.len() + self.job.len() + headers + carried
+    }
+
+    /// Returns the key of its budget of a rate limit. Entries without a key share one.
+    pub fn budget_key(&self) -> &str {
+        let by_key = self.limit.is_some_and(|limit| limit.by_key);
+        self.order_key().filter(|_| by_key).unwrap_or_default()
     }
 
     /// Returns the buffered delivery.

@@ -1,10 +1,13 @@
-//! Entries that wait in a consumer: for a slot, or for another entry of their key. Pure.
+//! Entries that wait in a consumer: for a slot, for a permit of a rate limit, or for another entry of their key. Pure.
 //!
 //! Entries of reads and entries of takeovers wait for slots in two queues, which start in turn. So a partition with many
 //! pending entries delays no other one.
 
 pub mod buffered_entry;
+pub mod entry_limit;
+pub mod limited_entries;
 pub mod partition_entries;
+pub mod start_queues;
 
 use std::collections::VecDeque;
 
@@ -12,17 +15,18 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashMap;
 
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
+use crate::engine::consumer::state::buffer::limited_entries::LimitedEntries;
 use crate::engine::consumer::state::buffer::partition_entries::PartitionEntries;
+use crate::engine::consumer::state::buffer::start_queues::StartQueues;
 
 /// Buffered entries of a consumer. Each step of a start, or of an end, looks at the entries concerned only.
 #[derive(Debug, Default)]
 pub struct EntryBuffer {
-    /// Entries of reads that wait for a slot, in order.
-    read: VecDeque<BufferedEntry>,
-    /// Entries of takeovers that wait for a slot, in order.
-    taken: VecDeque<BufferedEntry>,
-    /// True if the last start was of a takeover.
-    was_taken: bool,
+    /// Entries that wait for a slot.
+    startable: StartQueues,
+    /// Entries that wait for a permit of a rate limit.
+    limited: LimitedEntries,
     /// Entries of ordered partitions that wait for another one of their key, and counts of takeovers, by stream.
     partitions: HashMap<u32, PartitionEntries>,
     /// Number of parked entries.
@@ -32,7 +36,7 @@ pub struct EntryBuffer {
 impl EntryBuffer {
     /// Number of all entries.
     pub fn len(&self) -> usize {
-        self.waiting() + self.parked
+        self.waiting() + self.limited.len() + self.parked
     }
 
     /// Returns true if there are none.
@@ -42,17 +46,27 @@ impl EntryBuffer {
 
     /// Number of entries that wait for a slot only.
     pub fn waiting(&self) -> usize {
-        self.read.len() + self.taken.len()
+        self.startable.len()
     }
 
     /// Returns true if an entry of a takeover waits for a slot only.
     pub fn has_taken(&self) -> bool {
-        !self.taken.is_empty()
+        self.startable.has_taken()
     }
 
     /// Entries of reads that wait for a slot only.
     pub fn of_reads(&self) -> &VecDeque<BufferedEntry> {
-        &self.read
+        self.startable.of_reads()
+    }
+
+    /// Entries that wait for a permit.
+    pub fn limited(&self) -> &LimitedEntries {
+        &self.limited
+    }
+
+    /// The same, to list their keys.
+    pub fn limited_mut(&mut self) -> &mut LimitedEntries {
+        &mut self.limited
     }
 
     /// The parked entries and the counts of a partition.
@@ -65,13 +79,14 @@ impl EntryBuffer {
         self.partition(stream).map_or(0, PartitionEntries::parked)
     }
 
-    /// Adds an entry behind those that wait for a slot.
+    /// Adds an entry behind those that wait for a slot, or for a permit.
     pub fn push(&mut self, one: BufferedEntry) {
         if one.is_uncounted {
-            self.partitions.entry(one.stream).or_default().waiting_taken += 1;
-            self.taken.push_back(one);
-        } else {
-            self.read.push_back(one);
+            *self.partitions.entry(one.stream).or_default().taken_count(one.limit) += 1;
+        }
+        match one.limit {
+            None => self.startable.push(one),
+            Some(limit) => self.limited.push(limit.index, one),
         }
     }
 
@@ -105,20 +120,39 @@ impl EntryBuffer {
 
     /// Takes the first entry that can start, of a read and of a takeover in turn.
     pub fn take(&mut self, can_start: impl Fn(&BufferedEntry) -> bool) -> Option<BufferedEntry> {
-        for is_taken in [!self.was_taken, self.was_taken] {
-            let queue = if is_taken { &mut self.taken } else { &mut self.read };
-            let Some(at) = queue.iter().position(&can_start) else { continue };
-            let one = queue.remove(at)?;
-            self.was_taken = is_taken;
+        let one = self.startable.take(can_start)?;
+        self.forget(&one);
+        Some(one)
+    }
+
+    /// Takes the first entry of a budget that can start with a permit.
+    pub fn take_limited(
+        &mut self,
+        limit: usize,
+        key: &str,
+        can_start: impl Fn(&BufferedEntry) -> bool,
+    ) -> Option<BufferedEntry> {
+        let one = self.limited.take(limit, key, can_start)?;
+        self.forget(&one);
+        Some(one)
+    }
+
+    /// Gives the entries of a stream another rate limit, or none.
+    pub fn change_limit(&mut self, stream: u32, limit: Option<EntryLimit>) {
+        let is_of = |one: &BufferedEntry| one.stream == stream;
+        let mut moved = self.startable.leave(is_of);
+        moved.append(&mut self.limited.leave(is_of));
+        for mut one in moved {
             self.forget(&one);
-            return Some(one);
+            one.limit = limit;
+            self.push(one);
         }
-        None
+        self.of_stream_mut(stream).for_each(|one| one.limit = limit);
     }
 
     /// Takes an entry that waits for a slot elsewhere from now on, and is counted until [`EntryBuffer::forget`].
     pub fn pass_on(&mut self) -> Option<BufferedEntry> {
-        self.read.pop_front().or_else(|| self.taken.pop_front())
+        self.startable.pop()
     }
 
     /// All entries; the parked ones last.
@@ -127,15 +161,15 @@ impl EntryBuffer {
         self.startable().chain(parked)
     }
 
-    /// Entries that wait for a slot only.
+    /// Entries that wait for a slot only, or for a permit.
     pub fn startable(&self) -> impl Iterator<Item = &BufferedEntry> {
-        self.read.iter().chain(&self.taken)
+        self.startable.iter().chain(self.limited.iter())
     }
 
     /// All entries of a stream, for changes of them.
     pub fn of_stream_mut(&mut self, stream: u32) -> impl Iterator<Item = &mut BufferedEntry> {
         let parked = self.partitions.get_mut(&stream).into_iter().flat_map(PartitionEntries::iter_mut);
-        let waiting = self.read.iter_mut().chain(&mut self.taken);
+        let waiting = self.startable.iter_mut().chain(self.limited.iter_mut());
         waiting.filter(move |one| one.stream == stream).chain(parked)
     }
 
@@ -152,12 +186,8 @@ impl EntryBuffer {
 
     /// Takes the entries out that `is_left` selects.
     pub fn leave(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
-        let mut left = VecDeque::new();
-        for queue in [&mut self.read, &mut self.taken] {
-            let (mut gone, kept) = std::mem::take(queue).into_iter().partition(&is_left);
-            *queue = kept;
-            left.append(&mut gone);
-        }
+        let mut left = self.startable.leave(&is_left);
+        left.append(&mut self.limited.leave(&is_left));
         left.iter().for_each(|one| self.forget(one));
         for partition in self.partitions.values_mut() {
             let mut gone = partition.leave(&is_left);
@@ -167,12 +197,12 @@ impl EntryBuffer {
         left
     }
 
-    /// Counts an entry out that waited for a slot.
+    /// Counts an entry out that waited for a slot, or for a permit.
     pub fn forget(&mut self, one: &BufferedEntry) {
         if one.is_uncounted
             && let Some(partition) = self.partitions.get_mut(&one.stream)
         {
-            partition.waiting_taken -= 1;
+            *partition.taken_count(one.limit) -= 1;
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
+use crate::engine::consumer::state::buffer::entry_limit::EntryLimit;
 
 /// Parked entries of one partition.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub struct PartitionEntries {
     ids: HashSet<EntryId>,
     /// Number of entries of a takeover that wait for a slot only.
     pub(super) waiting_taken: usize,
+    /// Number of entries of a takeover that wait for a permit of a rate limit.
+    limited_taken: usize,
     /// Number of entries that were not behind the last one of their key.
     #[cfg(test)]
     pub(super) inserted_between: usize,
@@ -29,6 +32,16 @@ impl PartitionEntries {
     /// Number of entries of a takeover that wait for a slot only.
     pub fn waiting_taken(&self) -> usize {
         self.waiting_taken
+    }
+
+    /// Number of entries of a takeover that wait for a permit of a rate limit.
+    pub fn limited_taken(&self) -> usize {
+        self.limited_taken
+    }
+
+    /// The count of the entries of a takeover that wait for a permit of `limit`, or for a slot only.
+    pub(super) fn taken_count(&mut self, limit: Option<EntryLimit>) -> &mut usize {
+        if limit.is_some() { &mut self.limited_taken } else { &mut self.waiting_taken }
     }
 
     /// Returns true if an entry is parked.

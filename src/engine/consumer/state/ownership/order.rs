@@ -54,7 +54,11 @@ impl ConsumerState {
     }
 
     /// Buffers an entry behind the others. A parked one waits for another entry of its key.
-    pub fn buffer(&mut self, one: BufferedEntry, is_parked: bool) {
+    pub fn buffer(&mut self, mut one: BufferedEntry, is_parked: bool) {
+        if let Some(limit) = self.streams[one.stream as usize].limit {
+            one.limit = Some(self.limits.of_entries(limit));
+            self.limits.is_due = true;
+        }
         if !is_parked {
             self.buffered.push(one);
             return self.schedule_waiting();
@@ -130,6 +134,7 @@ impl ConsumerState {
             Some(next) => {
                 *turn = next;
                 ownership.parked = self.buffered.parked_of(stream);
+                self.limits.note_change();
                 self.has_unparked = true;
             }
             None => drop(ownership.busy.remove(key)),
@@ -162,6 +167,7 @@ impl ConsumerState {
         let left = stream as u32;
         self.delayed_retries.retain(|one| one.stream != left);
         let left = self.leave_buffer(|one| one.stream == left);
+        self.limits.note_change();
         self.count_parked();
         left
     }

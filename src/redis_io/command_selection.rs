@@ -35,20 +35,7 @@ impl Commands {
         if !marks.contains(&true) {
             return Vec::new();
         }
-        let (mut too_large, mut start, mut end) = (Vec::new(), 0, 0);
-        for (meta, is_too_large) in std::mem::take(&mut self.metas).into_iter().zip(marks) {
-            let next = start + meta.length;
-            if is_too_large {
-                too_large.push(meta);
-            } else {
-                self.bytes.copy_within(start..next, end);
-                end += meta.length;
-                self.metas.push(meta);
-            }
-            start = next;
-        }
-        self.bytes.truncate(end);
-        too_large
+        self.take_marked(&marks)
     }
 
     /// Takes the commands that must not wait. Their bytes are dropped.
@@ -56,11 +43,17 @@ impl Commands {
         if !self.metas.iter().any(|meta| meta.expires) {
             return Vec::new();
         }
-        let (mut expiring, mut start, mut end) = (Vec::new(), 0, 0);
-        for meta in std::mem::take(&mut self.metas) {
+        let marks: Vec<bool> = self.metas.iter().map(|meta| meta.expires).collect();
+        self.take_marked(&marks)
+    }
+
+    /// Takes the commands with a mark. Their bytes are dropped.
+    fn take_marked(&mut self, marks: &[bool]) -> Vec<CommandMeta> {
+        let (mut taken, mut start, mut end) = (Vec::new(), 0, 0);
+        for (meta, is_taken) in std::mem::take(&mut self.metas).into_iter().zip(marks) {
             let next = start + meta.length;
-            if meta.expires {
-                expiring.push(meta);
+            if *is_taken {
+                taken.push(meta);
             } else {
                 self.bytes.copy_within(start..next, end);
                 end += meta.length;
@@ -69,7 +62,7 @@ impl Commands {
             start = next;
         }
         self.bytes.truncate(end);
-        expiring
+        taken
     }
 }
 

@@ -388,6 +388,23 @@ for (const right of ['del', 'psetex', 'xadd', 'hdel', 'zrem', 'zadd', 'hset']) {
   });
 }
 
+ours('a stopped bus does not try its refused delayed sends again', async (_, scene) => {
+  const username = scene.name('user');
+  await scene.redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', '-zrem');
+  const connection = scene.connect({ username, password: 'secret' });
+  const producer = scene.producer(connection);
+  const errors = scene.errors(producer);
+  await producer.send({ stream: scene.stream, job: producer.job(), delay: 1 });
+  await until(() => errors.length > 0);
+  await connection.stop();
+  // The next try would be five seconds after the last one.
+  const end = performance.now() + 5500;
+  while (performance.now() < end) {
+    assert.doesNotMatch(await scene.redis.call('CLIENT', 'LIST'), new RegExp(`user=${username} `));
+    await sleep(100);
+  }
+});
+
 ours('a bad delay is refused before anything is sent', async (_, scene) => {
   const { stream } = scene;
   const producer = scene.producer();

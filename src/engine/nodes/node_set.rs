@@ -87,6 +87,7 @@ impl NodeSet {
     /// Opens no connection until `reopen`.
     pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);
+        self.schedules.end();
     }
 
     /// Returns true while no connection is opened.

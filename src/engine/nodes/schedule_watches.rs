@@ -85,10 +85,19 @@ impl Schedules {
         Some(wakeup)
     }
 
-    /// Returns the next step. A release takes its time.
-    pub(crate) fn step(&self, place: &Place, is_closing: bool) -> Step {
+    /// Ends all watches, before the bus closes its connections: a later script would open them again.
+    pub(crate) fn end(&self) {
+        for (_, watch) in std::mem::take(&mut *self.watches.locked()) {
+            watch.wakeup.notify_one();
+        }
+    }
+
+    /// Returns the next step of the watch with that wakeup. A release takes its time.
+    pub(crate) fn step(&self, place: &Place, wakeup: &Arc<Notify>, is_closing: bool) -> Step {
         let mut watches = self.watches.locked();
-        let Some(watch) = watches.get_mut(place) else { return Step::End };
+        let Some(watch) = watches.get_mut(place).filter(|watch| Arc::ptr_eq(&watch.wakeup, wakeup)) else {
+            return Step::End;
+        };
         watch.users.retain(|user| user.upgrade().is_some_and(|user| user.is_active()));
         if watch.users.is_empty() {
             watch.check = None;
@@ -144,9 +153,12 @@ impl Schedules {
         }
     }
 
-    /// Ends a watch.
-    pub(crate) fn forget(&self, place: &Place) {
-        self.watches.locked().remove(place);
+    /// Ends the watch with that wakeup.
+    pub(crate) fn forget(&self, place: &Place, wakeup: &Arc<Notify>) {
+        let mut watches = self.watches.locked();
+        if watches.get(place).is_some_and(|watch| Arc::ptr_eq(&watch.wakeup, wakeup)) {
+            watches.remove(place);
+        }
     }
 }
 
@@ -175,44 +187,53 @@ mod tests {
     #[test]
     fn a_watch_releases_when_it_is_due_and_ends_when_nothing_is_left() {
         let schedules = Schedules::default();
-        assert!(
-            schedules
-                .change(&place(), |watch| {
-                    watch.due = in_time(9);
-                    true
-                })
-                .is_some()
-        );
-        assert!(matches!(schedules.step(&place(), false), Step::Wait(_)));
-        assert!(
-            schedules
-                .change(&place(), |watch| {
-                    watch.due = in_time(0);
-                    true
-                })
-                .is_none()
-        );
-        assert!(matches!(schedules.step(&place(), false), Step::Release));
+        let watch_until = |seconds| {
+            schedules.change(&place(), |watch| {
+                watch.due = in_time(seconds);
+                true
+            })
+        };
+        let wakeup = watch_until(9).expect("a new watch");
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::Wait(_)));
+        assert!(watch_until(0).is_none());
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::Release));
         schedules.note(&place(), in_time(5));
-        assert!(matches!(schedules.step(&place(), false), Step::Wait(_)));
-        assert!(matches!(schedules.step(&place(), true), Step::End), "the bus is stopped");
-        assert!(matches!(schedules.step(&place(), false), Step::End));
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::Wait(_)));
+        assert!(matches!(schedules.step(&place(), &wakeup, true), Step::End), "the bus is stopped");
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::End));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_all_watches_wakes_their_tasks_and_leaves_later_watches_alone() {
+        let schedules = Schedules::default();
+        let watch = || {
+            let due = in_time(9);
+            schedules.change(&place(), |watch| std::mem::replace(&mut watch.due, due).is_none())
+        };
+        let ended = watch().expect("a new watch");
+        schedules.end();
+        ended.notified().await;
+        let later = watch().expect("another one");
+        assert!(matches!(schedules.step(&place(), &ended, false), Step::End));
+        schedules.forget(&place(), &ended);
+        assert!(matches!(schedules.step(&place(), &later, false), Step::Wait(_)));
     }
 
     #[test]
     fn a_send_that_comes_during_a_release_is_kept() {
         let schedules = Schedules::default();
-        schedules.change(&place(), |watch| {
+        let first = schedules.change(&place(), |watch| {
             watch.due = in_time(0);
             true
         });
-        schedules.step(&place(), false);
+        let wakeup = first.expect("a new watch");
+        schedules.step(&place(), &wakeup, false);
         schedules.change(&place(), |watch| {
             watch.due = in_time(3);
             true
         });
         schedules.note(&place(), None);
-        assert!(matches!(schedules.step(&place(), false), Step::Wait(_)));
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::Wait(_)));
     }
 
     #[test]
@@ -220,32 +241,35 @@ mod tests {
         let schedules = Schedules::default();
         let (active, idle): (Arc<dyn ScheduleUser>, Arc<dyn ScheduleUser>) =
             (Arc::new(User(true)), Arc::new(User(false)));
-        schedules.change(&place(), |watch| {
+        let first = schedules.change(&place(), |watch| {
             watch.users = vec![Arc::downgrade(&active), Arc::downgrade(&idle)];
             watch.check = in_time(0);
             true
         });
-        assert!(matches!(schedules.step(&place(), false), Step::Check));
+        let wakeup = first.expect("a new watch");
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::Check));
         schedules.note(&place(), None);
-        assert!(matches!(schedules.step(&place(), false), Step::Wait(_)));
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::Wait(_)));
         drop(active);
-        assert!(matches!(schedules.step(&place(), false), Step::End));
+        assert!(matches!(schedules.step(&place(), &wakeup, false), Step::End));
     }
 
     #[test]
     fn many_streams_are_checked_at_a_limited_rate() {
         let schedules = Schedules::default();
         let user: Arc<dyn ScheduleUser> = Arc::new(User(true));
+        let follow = |number: usize| {
+            schedules.change(&(0, number.to_string()), |watch| {
+                watch.users = vec![Arc::downgrade(&user)];
+                true
+            })
+        };
+        let wakeup = follow(0).expect("a new watch");
         let wait = |count: usize| {
-            for number in 0..count {
-                schedules.change(&(0, number.to_string()), |watch| {
-                    watch.users = vec![Arc::downgrade(&user)];
-                    true
-                });
-            }
+            (1..count).for_each(|number| drop(follow(number)));
             let place = (0, "0".to_owned());
             schedules.note(&place, None);
-            let Step::Wait(until) = schedules.step(&place, false) else { panic!("a wait") };
+            let Step::Wait(until) = schedules.step(&place, &wakeup, false) else { panic!("a wait") };
             until.duration_since(Instant::now()).as_secs()
         };
         assert!((9..13).contains(&wait(200)));

@@ -80,14 +80,14 @@ async fn keep(node_set: Weak<NodeSet>, place: Place, wakeup: Arc<Notify>) {
     loop {
         let Some(strong) = node_set.upgrade() else { return };
         let schedules = strong.schedules();
-        let until = match schedules.step(&place, strong.is_closing()) {
+        let until = match schedules.step(&place, &wakeup, strong.is_closing()) {
             Step::End => return,
             Step::Wait(until) => until,
             Step::Check => {
                 match check(&strong, &place).await {
                     Ok(is_there) => schedules.note(&place, is_there.then(Instant::now)),
                     // A user without the right to look does not use delayed sends.
-                    Err(error) if is_final(&error) => return schedules.forget(&place),
+                    Err(error) if is_final(&error) => return schedules.forget(&place, &wakeup),
                     Err(_) => schedules.note(&place, None),
                 }
                 continue;
@@ -99,7 +99,9 @@ async fn keep(node_set: Weak<NodeSet>, place: Place, wakeup: Arc<Notify>) {
                         schedules.succeed(&place);
                         next.map(|next| Instant::now() + next)
                     }
-                    Err(error) if error.kind == RedisErrorKind::Closed => return schedules.forget(&place),
+                    Err(error) if error.kind == RedisErrorKind::Closed => {
+                        return schedules.forget(&place, &wakeup);
+                    }
                     Err(error) => {
                         if error.is_refusal() {
                             schedules.report(&place, &error);

@@ -35,6 +35,30 @@ async function emitUntil(job, condition) {
   return value;
 }
 
+/**
+ * Starts a process whose consumer emits some values in each run, and does not end it. The process prints a line once it plays, and
+ * one behind the values of each run.
+ */
+function emitAndHang(scene, { id, values }) {
+  return scene.child(
+    async ({ hfxbus, options, data, print }) => {
+      const connection = hfxbus.ConnectionManager.standalone(options);
+      const consumer = new hfxbus.Consumer(connection, { group: data.group, id: data.id });
+      consumer.process({
+        stream: data.stream,
+        processor: async (job) => {
+          for (const value of data.values) await job.emit(value);
+          print('emitted');
+          await new Promise((resolve) => setTimeout(resolve, 60_000));
+        },
+      });
+      await consumer.play();
+      print('plays');
+    },
+    { data: { stream: scene.stream, group: scene.group, id, values } },
+  );
+}
+
 ours('results of several servers are on the servers of their jobs', async (_, scene) => {
   const { stream, group } = scene;
   const servers = await scene.nodes();
@@ -173,24 +197,7 @@ ours(
 );
 
 ours('the run of another consumer restarts the result of a killed one', async (_, scene) => {
-  const { stream, group } = scene;
-  const child = scene.child(
-    async ({ hfxbus, options, data, print }) => {
-      const connection = hfxbus.ConnectionManager.standalone(options);
-      const consumer = new hfxbus.Consumer(connection, { group: data.group });
-      consumer.process({
-        stream: data.stream,
-        processor: async (job) => {
-          for (const value of ['a', 'b']) await job.emit(value);
-          print('emitted');
-          await new Promise((resolve) => setTimeout(resolve, 60_000));
-        },
-      });
-      await consumer.play();
-      print('plays');
-    },
-    { data: { stream, group } },
-  );
+  const child = emitAndHang(scene, { values: ['a', 'b'] });
   await until(() => child.printed.length === 1);
   const producer = scene.producer();
   const job = await sent(scene, producer);
@@ -311,24 +318,7 @@ ours('chunks that a full Redis refuses fail their job, and its readers get those
 ours(
   'a consumer that is there again runs a job of its own once more, with a result that begins anew',
   async (_, scene) => {
-    const { stream, group } = scene;
-    const child = scene.child(
-      async ({ hfxbus, options, data, print }) => {
-        const connection = hfxbus.ConnectionManager.standalone(options);
-        const consumer = new hfxbus.Consumer(connection, { group: data.group, id: 'mine' });
-        consumer.process({
-          stream: data.stream,
-          processor: async (job) => {
-            await job.emit('old');
-            print('emitted');
-            await new Promise((resolve) => setTimeout(resolve, 60_000));
-          },
-        });
-        await consumer.play();
-        print('plays');
-      },
-      { data: { stream, group } },
-    );
+    const child = emitAndHang(scene, { id: 'mine', values: ['old'] });
     await until(() => child.printed.length === 1);
     const producer = scene.producer();
     const job = await sent(scene, producer);

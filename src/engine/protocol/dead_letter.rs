@@ -3,7 +3,7 @@
 //! A dead letter is an ordinary entry with `prd` and `job`, so that its stream can be consumed as any. Further
 //! fields say its origin: `str` and `eid` name the stream and the entry, `grp` the group, `dlv` the number of
 //! deliveries, `rsn` the reason, and `err` the last error as JSON if it is known. The payload keys
-//! stay, and so do the values, the key and the headers that the entry carries.
+//! stay, and so do the values and the key that the entry carries.
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::streams::carried_payload::{CarriedPayload, ONLY_COPY, ORDER_KEY, VALUE_PREFIX};
@@ -43,8 +43,6 @@ pub struct DeadLetter<'a> {
     pub error: Option<&'a str>,
     /// Payload that the entry carries.
     pub carried: Option<&'a CarriedPayload>,
-    /// Headers of the entry, as JSON.
-    pub headers: Option<&'a str>,
 }
 
 /// Packs the XADD of a dead letter.
@@ -60,7 +58,6 @@ pub fn pack_dead_letter(commands: &mut Commands, key: &str, letter: &DeadLetter<
         ("rsn", letter.reason.name()),
     ];
     fields.extend(letter.error.map(|error| ("err", error)));
-    fields.extend(letter.headers.map(|headers| ("hdr", headers)));
     let count = fields.len() + letter.carried.map_or(0, CarriedPayload::fields);
     commands.begin("XADD", 3 + 2 * count).key(key.as_bytes()).arg(b"*");
     for (name, value) in fields {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
@@ -252,9 +252,7 @@ impl Consumer {
         let target = node.keys().stream(name);
         let from = self.lock().streams[stream].options.name.clone();
         self.record_failure(stream, lane, found, error).await?;
-        let headers = self.headers_of(lane, found).await?;
-        let (group, headers) = (self.options.group.as_str(), headers.as_deref());
-        let letter = DeadLetter { found, from: &from, group, reason, error, carried, headers };
+        let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error, carried };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {
             self.move_in_transaction(lane, &target, &letter).await?;
@@ -268,17 +266,6 @@ impl Consumer {
         }
         self.report_exhausted(found, true);
         Ok(())
-    }
-
-    /// Queries the headers of an entry, which no job keeps. Without the right to XRANGE the letter has none.
-    async fn headers_of(&self, lane: usize, found: &PendingJob) -> Result<Option<String>, RedisError> {
-        match self.fetch(lane, &found.stream, &[found.id]).await {
-            Ok(entries) => {
-                Ok(entries.into_iter().flatten().find_map(|entry| OwnedEntry::read(&entry)?.headers))
-            }
-            Err(error) if error.kind == RedisErrorKind::Reply && !error.is_passing() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Sends XADD and XACK in one transaction, which is not sent again after a lost connection. An entry whose move

@@ -14,6 +14,7 @@ const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
+const { SlotValues } = require('./consuming/slot-values.js');
 const { StartRules } = require('./consuming/start-rules.js');
 const { streamOptions } = require('./consuming/stream-options.js');
 const { Delivery } = require('./payload/delivery.js');
@@ -33,8 +34,6 @@ const { consumerStats } = require('./stats.js');
 
 /** Numbers of the engine for the action that failed. */
 const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
-/** Modulus of a token that gives the index of its slot. */
-const SLOTS = 2 ** 24;
 
 /** Consumer: runs the jobs of a group. */
 class Consumer extends EventEmitter {
@@ -52,15 +51,15 @@ class Consumer extends EventEmitter {
   /** Latest run of each slot. */
   #runs = [];
   /** Prefetched payloads of jobs that start next, by token and key. */
-  #prefetched = new Map();
+  #prefetched = new SlotValues();
   /** Payloads that came with the entries of jobs that start next, by token. */
-  #carried = new Map();
+  #carried = new SlotValues();
   /** True if every removal of a payload key waits for the settlement. */
   #defersRemovals;
   /** Count of jobs that ended after the bus was stopped. */
   #late = 0;
   /** Headers of jobs that start next, by token. */
-  #headers = new Map();
+  #headers = new SlotValues();
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   #settlements;
@@ -239,6 +238,7 @@ class Consumer extends EventEmitter {
     packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
     this.#carried.clear();
+    this.#prefetched.clear();
     for (const run of this.#runs) run?.abandon();
     this.#runs = [];
   }
@@ -265,10 +265,10 @@ class Consumer extends EventEmitter {
     const run = new Run(this, token, new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id));
     const headers = hasSubscribers || this.#middleware !== null ? this.#takeHeaders(token) : null;
     if (hasSubscribers) this.#announce(run, stream, headers);
-    if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
-    if (this.#prefetched.size > 0) this.#bring(run);
+    if (this.#defersRemovals || !this.#carried.isEmpty) this.#deliver(run);
+    if (!this.#prefetched.isEmpty) this.#bring(run);
     if (this.#fences !== null) this.#fence(run, stream);
-    this.#runs[token % SLOTS] = run;
+    this.#runs[SlotValues.indexOf(token)] = run;
     const processor = this.#processors[stream];
     if (this.#middleware === null) run.start(processor);
     else run.start(this.#middleware.around(processor, this.#streams[stream], headers));
@@ -372,9 +372,7 @@ class Consumer extends EventEmitter {
 
   /** Returns the headers of a job that starts. */
   #takeHeaders(token) {
-    const headers = this.#headers.get(token) ?? {};
-    this.#headers.delete(token);
-    return headers;
+    return this.#headers.take(token) ?? {};
   }
 
   #announce(run, stream, headers) {
@@ -383,9 +381,8 @@ class Consumer extends EventEmitter {
 
   /** Passes the payload of the entry to a job. */
   #deliver({ token, job }) {
-    const carried = this.#carried.get(token);
+    const carried = this.#carried.take(token);
     if (carried === undefined && !this.#defersRemovals) return;
-    this.#carried.delete(token);
     if (carried !== undefined && carried.key !== null) job.key = carried.key;
     const delivery = new Delivery(job.id, this.#defersRemovals);
     if (carried !== undefined) delivery.carry(carried);
@@ -400,8 +397,8 @@ class Consumer extends EventEmitter {
 
   /** Passes prefetched payloads to a job. */
   #bring(run) {
-    const payloads = this.#prefetched.get(run.token);
-    if (payloads && this.#prefetched.delete(run.token)) Job.bring(run.job, payloads);
+    const payloads = this.#prefetched.take(run.token);
+    if (payloads) Job.bring(run.job, payloads);
   }
 
   #emit(event, ...args) {
@@ -413,7 +410,7 @@ class Consumer extends EventEmitter {
   }
 
   #run(token) {
-    const run = this.#runs[token % SLOTS];
+    const run = this.#runs[SlotValues.indexOf(token)];
     return run?.token === token ? run : undefined;
   }
 

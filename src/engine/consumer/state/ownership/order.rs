@@ -39,7 +39,12 @@ impl ConsumerState {
     }
 
     /// Admits an entry to run now or next. Returns false if it must wait for another entry of its key.
+    #[inline]
     pub fn admit(&mut self, delivery: &Delivery<'_>) -> bool {
+        !self.is_ordered || self.admit_ordered(delivery)
+    }
+
+    fn admit_ordered(&mut self, delivery: &Delivery<'_>) -> bool {
         let Some(ownership) = &mut self.streams[delivery.stream as usize].ownership else { return true };
         let Some(key) = delivery.carried.and_then(|carried| carried.order_key.as_deref()) else {
             return true;

@@ -17,48 +17,60 @@ const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED, platforms.
 const cargo = (...args) => succeed('cargo', args);
 const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');
 
-/** Checks, cheap ones first. A failed check that is `needed` ends the run. */
-const CHECKS = [
-  { name: 'tools', needed: true, run: findTools },
+/** What every other check needs. */
+const TOOLS = { name: 'tools', run: findTools };
+/** Checks of the sources, cheap ones first. */
+const SOURCES = [
   { name: 'rustfmt', run: () => cargo('fmt', '--check') },
   { name: 'biome', run: () => succeed(process.execPath, [bin('@biomejs/biome'), 'check', '--error-on-warnings']) },
-  { name: 'build', needed: true, run: buildAddon },
-  { name: 'generated files', run: compareGenerated },
   { name: 'clippy', run: () => clippy() },
   { name: 'clippy without Node', run: () => clippy('--no-default-features', '--features', 'simulation') },
+  suiteCheck(ENGINE),
 ];
-
-/** Tests. */
-const SUITES = [ENGINE, NODE];
+/** The build, which leaves a core idle for most of its time, so that the sources are checked beside it. */
+const BUILD = { name: 'build', run: buildAddon };
+/** Checks of what was built. */
+const BUILT = [{ name: 'generated files', run: compareGenerated }, suiteCheck(NODE)];
 
 /** Runs everything there is, whatever fails; resolves with the exit code. Prints how many tests passed and failed. */
 async function check() {
   const start = Date.now();
-  let total = counts.NONE;
-  const failed = [];
-  const attempt = (name, action) =>
-    step(`check: ${name}`, action).catch((error) => {
-      say(`check: ${name}: ${error.message}`);
-      failed.push(name);
-    });
-  for (const { name, needed, run: act } of CHECKS) {
-    await attempt(name, act);
-    if (needed && failed.includes(name)) break;
+  const outcome = { total: counts.NONE, failed: [] };
+  if (await attempt(TOOLS, outcome)) {
+    const [isBuilt] = await Promise.all([attempt(BUILD, outcome), attemptAll(SOURCES, outcome)]);
+    if (isBuilt) await attemptAll(BUILT, outcome);
   }
-  for (const suite of failed.some(isNeeded) ? [] : SUITES) {
-    await attempt(suite.name, async () => {
-      const { counted, failure } = await runSuite(suite);
-      if (counted !== null) total = counts.add(total, counted);
-      if (failure) throw new Error(failure);
-    });
-  }
+  const { total, failed } = outcome;
   say(`check: ${failed.length > 0 ? `failed: ${failed.join(', ')}` : 'fine'}, ${seconds(start)} s`);
   console.log(counts.format(total));
   return failed.length > 0 ? 1 : 0;
 }
 
-function isNeeded(name) {
-  return CHECKS.some((one) => one.needed && one.name === name);
+/** Runs checks one after the other, whatever fails. */
+async function attemptAll(checks, outcome) {
+  for (const one of checks) await attempt(one, outcome);
+}
+
+/** Runs a check, and notes its failure. @returns {Promise<boolean>} true if it has passed */
+async function attempt({ name, run: act }, outcome) {
+  try {
+    await step(`check: ${name}`, () => act(outcome));
+    return true;
+  } catch (error) {
+    say(`check: ${name}: ${error.message}`);
+    outcome.failed.push(name);
+    return false;
+  }
+}
+
+/** Returns the check that runs a suite, and adds its counts to those of the outcome. */
+function suiteCheck(suite) {
+  const act = async (outcome) => {
+    const { counted, failure } = await runSuite(suite);
+    if (counted !== null) outcome.total = counts.add(outcome.total, counted);
+    if (failure) throw new Error(failure);
+  };
+  return { name: suite.name, run: act };
 }
 
 /** Requires programs that this script cannot install, and provides the server program of the tests. */

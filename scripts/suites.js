@@ -19,6 +19,7 @@ const FILES_AT_ONCE = '3';
 /** Test suites, on the server of REDIS_SERVER. */
 const ENGINE = { name: 'engine tests', run: runCargo };
 const NODE = { name: 'Node tests', run: () => runNode([...WITH_SERVER, ...WITH_NEST, ...OTHERS]) };
+const LONG = { name: 'long tests', run: () => runNode([...WITH_SERVER, ...OTHERS], {}, isLong) };
 const NODE_WITH_SERVER = { name: 'Node tests', run: () => runNode(WITH_SERVER) };
 
 /** Runs a suite; `counted` is null for a runner that has no stable way to say how many tests ran. */
@@ -35,8 +36,8 @@ async function runCargo() {
   return { code, counted: null };
 }
 
-/** Runs the tests for Node in some folders; resolves with the exit code and with the counts of `count-reporter.js`. */
-async function runNode(folders, variables = {}) {
+/** Runs the chosen tests for Node in some folders; resolves with the exit code and with the counts of `count-reporter.js`. */
+async function runNode(folders, variables = {}, isChosen = isShort) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-tests-'));
   const file = path.join(folder, 'counts.json');
   const reporters = [
@@ -45,7 +46,7 @@ async function runNode(folders, variables = {}) {
   ].flatMap(([name, to]) => ['--test-reporter', name, '--test-reporter-destination', to]);
   // Older ones decide on it by themselves.
   const concurrency = hasConcurrency(process.versions.node) ? ['--test-concurrency', FILES_AT_ONCE] : [];
-  const files = folders.flatMap((name) => testsIn(path.join('__test__', name)));
+  const files = folders.flatMap((name) => testsIn(path.join('__test__', name))).filter(isChosen);
   try {
     const args = ['--expose-gc', '--test', ...concurrency, ...reporters, ...files];
     const { code } = await run(process.execPath, args, { env: { ...process.env, ...variables } });
@@ -61,9 +62,18 @@ function testsIn(folder) {
   return names.filter((name) => name.endsWith('.test.js')).map((name) => path.join(folder, name));
 }
 
+/** Files of `npm run test:long`. */
+function isLong(file) {
+  return file.endsWith('.long.test.js');
+}
+
+function isShort(file) {
+  return !isLong(file);
+}
+
 function hasConcurrency(version) {
   const [major, minor] = version.split('.').map(Number);
   return major > 20 || (major === 20 && minor >= 10);
 }
 
-module.exports = { ENGINE, NODE, NODE_WITH_SERVER, runNode, runSuite };
+module.exports = { ENGINE, LONG, NODE, NODE_WITH_SERVER, runNode, runSuite };

@@ -2751,8 +2751,8 @@ export declare class DeadLetters {
    */
   list(options?: { count?: number | undefined; after?: IDeadLetter | undefined }): Promise<IDeadLetter[]>;
   /**
-   * Sends the letter's job to its stream again, for every group, with the values that the letter carries, and deletes the
-   * letter.
+   * Sends the letter's job to its stream again, for every group, with the values, the key and the headers that the letter
+   * carries, and deletes the letter. So a trace goes on.
    *
    * @returns id of the new entry; rejects with a RangeError if the letter does not exist any more
    */

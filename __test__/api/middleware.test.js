@@ -352,6 +352,34 @@ ours('sendAll() divides jobs by the sizes of the values that middleware sets', a
   assert.strictEqual(await scene.length(), 20);
 });
 
+for (const retry of [undefined, false]) {
+  const end = retry === false ? 'an error without a retry' : 'the last delivery';
+  ours(`a replayed dead letter has the headers of the send, after ${end}`, async (_, scene) => {
+    const received = [];
+    const keep = (_job, next, { headers }) => {
+      received.push(headers);
+      return next();
+    };
+    const failOnce = () => {
+      if (received.length === 1) throw Object.assign(new Error('no'), { retry });
+    };
+    const deadLetter = scene.name('letters');
+    const claims = { retryLimit: 1, claimInterval: 20, claimDeadline: 100 };
+    const consumer = await playWith(scene, [keep], failOnce, { deadLetter, ...claims });
+    const producer = scene.producer();
+    producer.use((_job, next, { headers }) => {
+      headers.trace = 'one';
+      return next();
+    });
+    await producer.send({ stream: scene.stream, job: producer.job() });
+    const letters = new scene.hfxbus.DeadLetters(consumer.connection, deadLetter);
+    await until(async () => (await letters.list()).length === 1);
+    await letters.replay((await letters.list())[0]);
+    await until(() => received.length === 2);
+    assert.deepStrictEqual(received, [{ trace: 'one' }, { trace: 'one' }]);
+  });
+}
+
 ours('middleware, headers and values are on several nodes as on one', async (_, scene) => {
   const connection = scene.partition(await scene.nodes());
   const consumer = scene.consumer({ route: scene.hfxbus.DISTRIBUTED_ROUTING, concurrency: 9 }, connection);

@@ -3,7 +3,7 @@
 //! A dead letter is an ordinary entry with `prd` and `job`, so that its stream can be consumed as any. Further
 //! fields say its origin: `str` and `eid` name the stream and the entry, `grp` the group, `dlv` the number of
 //! deliveries, `rsn` the reason, and `err` the last error as JSON if it is known. The payload keys
-//! stay, and so do the values and the key that the entry carries.
+//! stay, and so do the values, the key and the headers that the entry carries.
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::streams::carried_payload::{CarriedPayload, ONLY_COPY, ORDER_KEY, VALUE_PREFIX};
@@ -28,6 +28,15 @@ impl DeadLetterReason {
     }
 }
 
+/// Content of an entry that its letter takes over, for a replay.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EntryContent<'a> {
+    /// Payload that the entry carries.
+    pub carried: Option<&'a CarriedPayload>,
+    /// Headers of the entry, as JSON.
+    pub headers: Option<&'a str>,
+}
+
 /// An entry that will be dead-lettered.
 #[derive(Debug)]
 pub struct DeadLetter<'a> {
@@ -41,8 +50,8 @@ pub struct DeadLetter<'a> {
     pub reason: DeadLetterReason,
     /// The last error as JSON, if it is known.
     pub error: Option<&'a str>,
-    /// Payload that the entry carries.
-    pub carried: Option<&'a CarriedPayload>,
+    /// Its content.
+    pub content: EntryContent<'a>,
 }
 
 /// Packs the XADD of a dead letter.
@@ -57,13 +66,15 @@ pub fn pack_dead_letter(commands: &mut Commands, key: &str, letter: &DeadLetter<
         ("dlv", &deliveries),
         ("rsn", letter.reason.name()),
     ];
+    let EntryContent { carried, headers } = letter.content;
     fields.extend(letter.error.map(|error| ("err", error)));
-    let count = fields.len() + letter.carried.map_or(0, CarriedPayload::fields);
+    fields.extend(headers.map(|headers| ("hdr", headers)));
+    let count = fields.len() + carried.map_or(0, CarriedPayload::fields);
     commands.begin("XADD", 3 + 2 * count).key(key.as_bytes()).arg(b"*");
     for (name, value) in fields {
         commands.arg(name.as_bytes()).arg(value.as_bytes());
     }
-    if let Some(carried) = letter.carried {
+    if let Some(carried) = carried {
         for (key, value) in &carried.values {
             commands.arg_parts(&[VALUE_PREFIX, key.as_bytes()]).arg(value);
         }

@@ -5,8 +5,10 @@ const { isEntryId, successor } = require('../redis/entry-ids.js');
 
 /** Name of the connections for dead letters. */
 const CLIENT = 'dead-letters';
-/** Names of the fields with the payload that an entry carries. Payload keys follow the prefix. */
-const CARRIED = { prefix: 'val:', onlyCopy: 'own', key: 'key' };
+/** Prefix of the fields with the payload that an entry carries. A payload key follows. */
+const VALUE_PREFIX = 'val:';
+/** Other fields that a replay takes over: the mark of the only copy, the key and the headers. */
+const KEPT = ['own', 'key', 'hdr'];
 
 /** Dead letters of a stream, which consumers with the option `deadLetter` have written. */
 class DeadLetters {
@@ -40,7 +42,7 @@ class DeadLetters {
     return perNode.flat().slice(0, most);
   }
 
-  /** Sends a letter's job to its stream again, for every group, with the values it carries, and deletes the letter. */
+  /** Sends a letter's job to its stream again, for every group, with what the letter carries, and deletes the letter. */
   async replay(given) {
     const { id, node, stream, jobId, producerId } = asLetter('letter', given);
     if (!stream || !jobId) throw new TypeError('letter must have a jobId and a stream');
@@ -49,7 +51,7 @@ class DeadLetters {
     const [entry] = await client.callBuffer('xrange', key, id, id);
     // Without its values the job could not run.
     if (entry === undefined) throw new RangeError('letter does not exist: it was replayed, dropped or trimmed');
-    const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId, ...carriedFields(entry[1]));
+    const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId, ...keptFields(entry[1]));
     // The deletion comes last: a job sent twice does less harm than a lost one.
     await client.call('xdel', key, id);
     return sent;
@@ -93,12 +95,10 @@ function letterOf(node, id, fields) {
   };
 }
 
-/** Returns the fields of the payload that a letter carries, with their values. The values can be binary. */
-function carriedFields(fields) {
-  const isCarried = (name) => {
-    return name === CARRIED.onlyCopy || name === CARRIED.key || name.startsWith(CARRIED.prefix);
-  };
-  return fields.filter((_, at) => isCarried(fields[at - (at % 2)].toString()));
+/** Returns the fields that a replay takes over, with their values. The values can be binary. */
+function keptFields(fields) {
+  const isKept = (name) => KEPT.includes(name) || name.startsWith(VALUE_PREFIX);
+  return fields.filter((_, at) => isKept(fields[at - (at % 2)].toString()));
 }
 
 function readError(text) {

@@ -18,7 +18,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::lease_renewal::is_for_now;
 use crate::engine::host::{Event, Failure, PendingJob};
-use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, pack_dead_letter};
+use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, EntryContent, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::runtime::backoff::Backoff;
@@ -37,6 +37,8 @@ pub(crate) struct FinalRejection {
     pub(crate) found: PendingJob,
     /// Payload that the entry carries.
     pub(crate) carried: Option<Arc<CarriedPayload>>,
+    /// Headers of the entry, as JSON.
+    pub(crate) headers: Option<Box<str>>,
     /// Reason for the end.
     pub(crate) reason: DeadLetterReason,
     /// The error as JSON.
@@ -93,8 +95,9 @@ impl Consumer {
                 self.report_exhausted(&found, false);
             } else {
                 self.lock().streams[stream].leaving.insert(found.id);
-                let (carried, idle) = (entry.carried.as_deref(), idle.as_millis() as u64);
-                let moved = self.claim_and_move(stream, lane, &found, carried, idle).await;
+                let (carried, headers) = (entry.carried.as_deref(), entry.headers.as_deref());
+                let (content, idle) = (EntryContent { carried, headers }, idle.as_millis() as u64);
+                let moved = self.claim_and_move(stream, lane, &found, content, idle).await;
                 self.end_leaving(stream, lane, found.id, moved.is_err());
                 moved?;
             }
@@ -109,13 +112,13 @@ impl Consumer {
         stream: usize,
         lane: usize,
         found: &PendingJob,
-        carried: Option<&CarriedPayload>,
+        content: EntryContent<'_>,
         idle: u64,
     ) -> Result<(), RedisError> {
         if !self.try_claim(lane, found, idle).await? {
             return Ok(());
         }
-        self.move_to_dead_letters(stream, lane, found, carried, DeadLetterReason::Exhausted, None).await
+        self.move_to_dead_letters(stream, lane, found, content, DeadLetterReason::Exhausted, None).await
     }
 
     /// Notes the end of a move. An entry whose move failed is pending, and must not run again.
@@ -175,10 +178,10 @@ impl Consumer {
             }
             one.touched = sent;
         }
-        let FinalRejection { stream, found, carried, reason, error, .. } = one;
+        let FinalRejection { stream, found, carried, headers, reason, error, .. } = one;
         if self.options.dead_letter.is_some() {
-            let carried = carried.as_deref();
-            return self.move_to_dead_letters(*stream, lane, found, carried, *reason, Some(error)).await;
+            let content = EntryContent { carried: carried.as_deref(), headers: headers.as_deref() };
+            return self.move_to_dead_letters(*stream, lane, found, content, *reason, Some(error)).await;
         }
         if one.is_uncounted && !self.count_for_good(lane, one).await? {
             // Its new consumer ends it.
@@ -243,7 +246,7 @@ impl Consumer {
         stream: usize,
         lane: usize,
         found: &PendingJob,
-        carried: Option<&CarriedPayload>,
+        content: EntryContent<'_>,
         reason: DeadLetterReason,
         error: Option<&str>,
     ) -> Result<(), RedisError> {
@@ -252,7 +255,7 @@ impl Consumer {
         let target = node.keys().stream(name);
         let from = self.lock().streams[stream].options.name.clone();
         self.record_failure(stream, lane, found, error).await?;
-        let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error, carried };
+        let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error, content };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {
             self.move_in_transaction(lane, &target, &letter).await?;

@@ -251,9 +251,17 @@ impl Consumer {
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
             state.dead_lettering += 1;
             state.streams[stream as usize].leaving.insert(entry);
-            let (stream, carried, touched) = (stream as usize, slot.carried.clone(), slot.touched());
             let is_uncounted = settlement.unrecoverable && options.dead_letter.is_none();
-            return Some(FinalRejection { stream, found, carried, reason, error, is_uncounted, touched });
+            return Some(FinalRejection {
+                stream: stream as usize,
+                found,
+                carried: slot.carried.clone(),
+                headers: slot.headers.clone(),
+                reason,
+                error,
+                is_uncounted,
+                touched: slot.touched(),
+            });
         }
         let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, jitter()))?;
         let touched = slot.touched();

@@ -15,6 +15,9 @@ use crate::random::Random;
 use crate::trace;
 use crate::world;
 
+/// Way that the client reads.
+const CLIENT: usize = 1;
+
 /// Delays of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Latency {
@@ -103,14 +106,17 @@ impl Link {
         state.wake();
     }
 
-    /// Breaks the connection: both ends see an error, and bytes under way are lost.
+    /// Breaks the connection: both ends see an error, and bytes under way are lost. A client that has left it does not notice.
     pub fn reset(&self) {
         let mut state = self.lock();
         state.is_reset = true;
         state.ways.iter_mut().for_each(|way| way.segments.clear());
         state.wake();
+        let is_noticed = !state.gone[CLIENT];
         drop(state);
-        world::note(Event::Broken { process: self.process, port: self.port });
+        if is_noticed {
+            world::note(Event::Broken { process: self.process, port: self.port });
+        }
     }
 
     /// Breaks the connection after some more bytes to the server (0) or to the client (1).

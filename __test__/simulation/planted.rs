@@ -5,7 +5,7 @@ use crate::generator;
 use crate::run;
 
 /// Names of the planted faults, as in the calls of `planted` in src.
-pub const FAULTS: [&str; 51] = [
+pub const FAULTS: [&str; 52] = [
     "acknowledged before it runs",
     "buffered payload is lost",
     "cancelled send is added",
@@ -21,6 +21,7 @@ pub const FAULTS: [&str; 51] = [
     "double settlement",
     "due send is added twice",
     "entry of a delayed send is not looked up",
+    "entry of a late reply starts",
     "entry without a slot is dropped",
     "entry without a slot starts",
     "exhausted is reported again",

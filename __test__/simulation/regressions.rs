@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 15] = [
+pub const SCRIPTS: [(&str, &str); 18] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -13,6 +13,10 @@ pub const SCRIPTS: [(&str, &str); 15] = [
     (
         include_str!("scripts/194.json"),
         "a group that was destroyed before a consumer had read began behind the unread entries",
+    ),
+    (
+        include_str!("scripts/340.json"),
+        "an entry of a read whose reply came after its lease ran beside the consumer that had claimed it",
     ),
     (
         include_str!("scripts/362.json"),
@@ -62,6 +66,14 @@ pub const SCRIPTS: [(&str, &str); 15] = [
     (
         include_str!("scripts/61055.json"),
         "after it was frozen, a consumer took entries from the consumers that had claimed them, again and again",
+    ),
+    (
+        include_str!("scripts/200148.json"),
+        "a consumer that had read nothing began the group of a new stream behind the entries of the old one",
+    ),
+    (
+        include_str!("scripts/200377.json"),
+        "an entry that a read got after a pause had given it up waited for claimDeadline",
     ),
 ];
 

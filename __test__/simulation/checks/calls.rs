@@ -70,7 +70,9 @@ impl Summary<'_> {
                     }
                 }
                 Event::Returned { what: Control::Pause, of, .. } => {
-                    if let Some(since) = calls.remove(of) {
+                    // A stop within `maxWait` ends it beside its last jobs.
+                    let runs = running.get(of).is_some_and(|runs| !runs.is_empty());
+                    if let Some(since) = calls.remove(of).filter(|_| !runs) {
                         self.judge_pause(*of, (since, *at), found);
                     }
                 }

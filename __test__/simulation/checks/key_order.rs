@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use super::ledger::What;
 use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
-use crate::history::{End, Event, Timed};
+use crate::history::{Event, Timed};
 
 /// Jobs of a key with their entries.
 type Jobs<'a> = Vec<(u32, &'a Entry)>;
-
-/// Maximum time from a final failure to its report, in ms.
-const REPORTING: u64 = 1_000;
 
 impl Summary<'_> {
     /// A job of an ordered stream starts once all entries of its key in front of it are acknowledged or exhausted.
@@ -65,25 +62,7 @@ impl Summary<'_> {
     ) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
         let is_acknowledged = steps.iter().any(|step| step.what == What::Acknowledged && step.at <= at);
-        is_acknowledged
-            || self.has_failed_for_good((group, job), at, exhausted)
-            || exhausted.get(&(group, job)).is_some_and(|over| *over <= at)
-    }
-
-    /// Returns true if the last run that a job can have in a group has failed. It is reported as exhausted soon after.
-    fn has_failed_for_good(
-        &self,
-        (group, job): (usize, u32),
-        at: u64,
-        exhausted: &BTreeMap<(usize, u32), u64>,
-    ) -> bool {
-        let runs = self.runs.values().filter(|run| (run.group, run.job) == (group, job));
-        let failed = runs.filter(|run| {
-            run.end.is_some_and(|(end, how)| end <= at && matches!(how, End::Failure | End::Expired))
-        });
-        let count = failed.count() as u64;
-        let is_reported = exhausted.get(&(group, job)).is_some_and(|over| *over <= at + REPORTING);
-        count >= self.scenario.groups[group].retry_limit || count > 0 && is_reported
+        is_acknowledged || exhausted.get(&(group, job)).is_some_and(|over| *over <= at)
     }
 
     /// Returns true if docs/scale.md allows that a run started before an entry in front of it had ended.

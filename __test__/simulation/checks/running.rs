@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ledger::What;
 use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
 use crate::history::{Control, End, Event, Timed};
+
+/// Four times the delay of a reply that counts as in time, in ms.
+const LATEST: u64 = 4_000;
 
 /// Key of a job: its stream, and its key there.
 type JobKey = (usize, Option<u8>);
@@ -128,13 +132,8 @@ impl Summary<'_> {
                         && !is_excused
                         && !is_expired
                         && !self.is_rewound(entry, first.start, second.start)
-                        && !self.disruptions.excuse(
-                            process,
-                            entry.port,
-                            (first.start, second.start),
-                            deadline,
-                        )
-                        && !self.starts_late(entry, first, second, deadline)
+                        && !self.may_have_lost(entry, first, second, deadline)
+                        && !self.has_late_reply(entry, first, second, deadline)
                     {
                         found.push(format!(
                             "j{job}: g{group} runs {} at {} in consumer {} and at {} in consumer {}",
@@ -146,11 +145,30 @@ impl Summary<'_> {
         }
     }
 
-    /// Returns true if the consumer of the second run can have had the job since before it was cut off, and another process
-    /// has claimed it meanwhile.
-    fn starts_late(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
+    /// Returns true if the first consumer can have lost the lease until the second one has started the job, or until it has
+    /// taken the entry, which can wait there.
+    fn may_have_lost(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
+        let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
+        let is_taken = |what: What| matches!(what, What::Claimed { consumer, is_start: true, .. } if consumer == second.consumer);
+        let taken = steps.iter().filter(|step| is_taken(step.what)).map(|step| step.at);
+        let times = taken.filter(|at| (first.start..second.start).contains(at)).chain([second.start]);
+        let process = Self::process_of(first.consumer);
+        times
+            .into_iter()
+            .any(|until| self.disruptions.excuse(process, entry.port, (first.start, until), deadline))
+    }
+
+    /// Returns true if the second run is of a read that was answered late, but within the time that a read can last. Then its
+    /// consumer cannot know that it was cut off, as docs/guarantees.md says.
+    fn has_late_reply(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let process = Self::process_of(second.consumer);
-        process != Self::process_of(first.consumer)
+        if process == Self::process_of(first.consumer) {
+            return false;
+        }
+        let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
+        let read = steps.iter().find(|step| step.what == What::Delivered(second.consumer));
+        let limit = self.block_of(second.consumer) + deadline.min(LATEST) / 4;
+        read.is_some_and(|read| second.start <= read.at + limit)
             && self.disruptions.excuse(process, entry.port, (entry.at, second.start), deadline)
     }
 

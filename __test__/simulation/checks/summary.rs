@@ -8,7 +8,7 @@ use crate::disruptions::Disruptions;
 use crate::groups::parse_entry_id;
 use crate::history::{Control, Done, End, Event, Timed};
 use crate::run::{EndState, Outcome};
-use crate::scenario::{Action, Fair, Scenario, Send};
+use crate::scenario::{Action, Fair, Process, Scenario, Send};
 
 /// An entry that a server has taken.
 pub(super) struct Entry {
@@ -316,6 +316,13 @@ impl<'a> Summary<'a> {
     pub(super) fn deadline_of(&self, consumer: u32) -> Option<u64> {
         let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
         self.scenario.processes.get(process).map_or(Some(30_000), |process| process.consumers[nth].deadline)
+    }
+
+    /// Maximum time of one read of a consumer, in ms.
+    pub(super) fn block_of(&self, consumer: u32) -> u64 {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        let block = |process: &Process| process.consumers[nth].block_timeout.unwrap_or(30_000);
+        self.scenario.processes.get(process).map_or(5_000, block)
     }
 
     pub(super) fn concurrency_of(&self, consumer: u32) -> usize {

@@ -78,8 +78,8 @@ pub struct Consumer {
     pub(crate) takeover_room: Arc<Notify>,
     /// Held during a turn of that task.
     pub(crate) ownership_turn: TurnMutex<()>,
-    /// Wakes the renewal of leases after one that Redis could not serve.
-    pub(crate) renewal_refused: Arc<Notify>,
+    /// Wakes the renewal of leases after one that Redis could not serve, and after a late reply.
+    pub(crate) renewal_due: Arc<Notify>,
     /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
     /// Wakes `play()` after the removal of the consumer's name.
@@ -124,7 +124,7 @@ impl Consumer {
             ownership_wakeup: Arc::default(),
             takeover_room: Arc::default(),
             ownership_turn: TurnMutex::default(),
-            renewal_refused: Arc::default(),
+            renewal_due: Arc::default(),
             ended: Arc::default(),
             left: Notify::new(),
             this: this.clone(),

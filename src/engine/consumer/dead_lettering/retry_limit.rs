@@ -161,6 +161,10 @@ impl Consumer {
             let is_exhausted = one.reason == DeadLetterReason::Exhausted;
             consumer.end_leaving(one.stream, lane, one.found.id, ended.is_err() && is_exhausted);
             consumer.lock().dead_lettering -= 1;
+            if ended.is_ok() || is_exhausted {
+                // It does not run again, so its key goes on.
+                consumer.end_turns(one.stream, &[one.found.id]);
+            }
             if let Err(error) = ended {
                 consumer.report_error(Failure::Consume, &error);
             }

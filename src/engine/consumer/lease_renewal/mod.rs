@@ -90,7 +90,7 @@ impl Consumer {
         }
         state.leasing = true;
         let reconnects = self.node_set.reconnects().watch();
-        let wakeups = (self.ended.clone(), self.renewal_refused.clone());
+        let wakeups = (self.ended.clone(), self.renewal_due.clone());
         let renewing = renew(self.this.clone(), self.lease_interval(), wakeups, reconnects);
         self.node_set.context().tasks.spawn(renewing);
     }
@@ -168,16 +168,32 @@ impl Consumer {
                     Ok(reply) => {
                         Some(consumer.renew_missed(lane, &renewal, read_ids(reply).unwrap_or_default()).await)
                     }
-                    Err(error) => {
-                        if is_for_now(&error) {
-                            consumer.renewal_refused.notify_one();
-                        }
+                    Err(error) if is_for_now(&error) => {
+                        consumer.renewal_due.notify_one();
                         None
                     }
+                    Err(error) => error.reply_code().map(|_| consumer.refused(&renewal)),
                 };
                 consumer.renewed(lane, &renewal, result);
             });
         }
+    }
+
+    /// Returns the result of a renewal that Redis refuses for good, as to a user without the right to XCLAIM. The waiting
+    /// entries whose leases have lapsed leave, since a read of the history shows whether they belong to this consumer.
+    fn refused(&self, renewal: &Renewal) -> RenewalResult {
+        let mut result = RenewalResult::default();
+        if renewal.key.min_idle >= self.options.claim_deadline.as_millis() as u64 {
+            let waiting = renewal.entries.iter().filter(|(_, token)| token.is_none());
+            result.lost.extend(waiting.map(|(id, _)| *id));
+        }
+        result
+    }
+
+    /// Returns true if an entry must not start before its next renewal shows its owner.
+    pub(crate) fn has_lapsed(&self, touched: Instant, now: Instant) -> bool {
+        let is_held = now.saturating_duration_since(touched) <= self.trusted_lease();
+        !is_held && !planted("entry of a late reply starts")
     }
 
     /// Maximum time since the last renewal of a waiting entry that starts.
@@ -235,6 +251,7 @@ impl Consumer {
         let mut state = self.lock();
         state.lanes[lane].renewals -= 1;
         let Some(RenewalResult { renewed: ids, lost }) = result else { return };
+        let has_waiting = state.buffered_count() > 0;
         for (_, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
             if let Some(token) = *token {
                 state.jobs.touch(token, *at);
@@ -258,10 +275,9 @@ impl Consumer {
             // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
-        let waits_for_renewals = state.reads_ahead() || !state.limits.is_empty();
         state.limits.note_change();
         drop(state);
-        if waits_for_renewals {
+        if has_waiting {
             // Entries without a lease waited for this reply.
             (self.after_renewal)(self, lane);
         }
@@ -314,11 +330,11 @@ pub(crate) fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
     Some(ids.iter().filter_map(id).collect())
 }
 
-/// Renews leases in intervals, at once after a reconnect, and soon after a refusal. The task holds the consumer during a renewal only.
+/// Renews leases in intervals, at once after a reconnect, and soon after a refusal or a late reply. The task holds the consumer during a renewal only.
 async fn renew(
     consumer: Weak<Consumer>,
     interval: Duration,
-    (ended, refused): (Arc<Notify>, Arc<Notify>),
+    (ended, due): (Arc<Notify>, Arc<Notify>),
     mut reconnects: watch::Receiver<Option<Instant>>,
 ) {
     loop {
@@ -327,7 +343,7 @@ async fn renew(
             () = ended.notified() => {}
             // The bus of a live consumer keeps the sender.
             _ = reconnects.changed() => {}
-            () = refused.notified() => tokio::time::sleep(RENEWAL_RETRY_DELAY.min(interval)).await,
+            () = due.notified() => tokio::time::sleep(RENEWAL_RETRY_DELAY.min(interval)).await,
             () = tokio::time::sleep(interval) => {}
         }
         let Some(consumer) = consumer.upgrade() else { return };

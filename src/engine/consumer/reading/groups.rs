@@ -98,9 +98,9 @@ fn was_made(outcome: Result<Value, RedisError>) -> Result<bool, RedisError> {
     }
 }
 
-/// Returns the last known entry of a stream.
+/// Returns the last known entry of a stream: the one that this consumer has read, or else the last one of others that it knows.
 fn last_known(stream: &StreamState) -> Option<LastSeen> {
-    stream.last_seen.clone().or_else(|| stream.tail.map(LastSeen::from))
+    stream.last_seen.clone().or_else(|| stream.delivered.max(stream.tail).map(LastSeen::from))
 }
 
 /// Returns the id behind which a group is created again: the last entry that this consumer has read, or else the position

@@ -41,9 +41,12 @@ impl Consumer {
                 return (is_loss && state.lanes[lane].is_news("lost")).then_some(error);
             }
             RedisErrorKind::MaxRetries => return Some(error),
-            _ if state.phase != Phase::Playing => return None,
+            // A pause gives up a read that does not end, and Redis can carry it out later.
             RedisErrorKind::Closed => state.reread_history(lane, self.options.fresh_id),
             _ => {}
+        }
+        if state.phase != Phase::Playing {
+            return None;
         }
         match self.elsewhere(lane, &error) {
             Elsewhere::Now => {

@@ -27,6 +27,8 @@ impl Consumer {
             }
         }
         self.step();
+        // The last entries of a pause can have left.
+        self.notify_if_idle();
     }
 
     /// Ends the read under way, which lacks a stream or has one too many. One that is not sent yet ends by itself.

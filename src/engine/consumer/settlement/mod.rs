@@ -87,9 +87,8 @@ impl Consumer {
                 match self.begin_settling(&mut state, &mut settlement) {
                     Some(mut settled) => {
                         if settlement.error.is_some() {
-                            let rejection = self.reject(&mut state, &settlement, &mut settled);
-                            settled.is_retried = rejection.is_none();
-                            rejections.extend(rejection);
+                            rejections.extend(self.reject(&mut state, &settlement, &mut settled));
+                            settled.has_failed = true;
                         }
                         jobs.push(settled);
                     }
@@ -125,7 +124,7 @@ impl Consumer {
         let error = Some(self.error(lane, RedisErrorKind::Fenced, "XACK", message));
         SettledJob {
             error,
-            is_retried: true,
+            has_failed: true,
             ..SettledJob::new(settlement.token, stream, settlement.request)
         }
     }
@@ -309,7 +308,7 @@ fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
         if planted("slot kept after a refusal") && job.error.is_some() {
             continue;
         }
-        if !job.is_retried && job.error.is_none() || planted("failed job frees its key") {
+        if !job.has_failed && job.error.is_none() || planted("failed job frees its key") {
             state.end_turn(job.token);
         }
         state.jobs.retire(job.token);

@@ -180,6 +180,11 @@ impl JobsInFlight {
             .any(|slot| slot.state != SlotState::Free && slot.stream == stream && slot.entry == entry)
     }
 
+    /// Returns true if the job of the entry runs.
+    pub fn runs(&self, stream: u32, entry: EntryId) -> bool {
+        self.running_slots().any(|(_, slot)| slot.stream == stream && slot.entry == entry)
+    }
+
     /// The jobs of a stream that run or settle.
     pub fn jobs_of(&self, stream: u32) -> impl Iterator<Item = &JobSlot> {
         self.slots.iter().filter(move |slot| slot.state != SlotState::Free && slot.stream == stream)

@@ -78,15 +78,18 @@ impl ConsumerState {
         if waiting <= most / 2 && missing >= streams { missing } else { 0 }
     }
 
-    /// Takes the buffered entry that starts next. While entries are read ahead, one without a renewal within `lease`
-    /// stays until the next renewal shows its owner.
+    /// Takes the buffered entry that starts next. One without a renewal within `lease` stays until the next renewal shows its
+    /// owner. In an ordered partition that is necessary only while entries are read ahead.
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
         if self.fair.is_some() {
             return self.take_fair(now, lease);
         }
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
-        let (streams, is_checked) = (&self.streams, self.read_ahead > 0);
-        self.buffered.take(|one| (!is_checked || is_held(one)) && streams[one.stream as usize].can_start(now))
+        let (streams, reads_ahead) = (&self.streams, self.read_ahead > 0);
+        self.buffered.take(|one| {
+            let stream = &streams[one.stream as usize];
+            (is_held(one) || !reads_ahead && stream.ownership.is_some()) && stream.can_start(now)
+        })
     }
 
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
@@ -110,8 +113,10 @@ mod tests {
     use crate::engine::consumer::state::Phase;
     use crate::engine::consumer::state::in_flight::Delivery;
     use crate::engine::consumer::state::lane::LaneState;
+    use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
     use crate::engine::consumer::state::stream::StreamState;
     use crate::engine::consumer::state::tests::playing;
+    use crate::engine::options::consumer::{OrderOptions, StreamOptions};
 
     fn delivery(stream: u32, time: u64, at: Instant) -> Delivery<'static> {
         let entry = EntryId { time, sequence: 0 };
@@ -200,6 +205,13 @@ mod tests {
         assert_eq!(state.startable(1), 1);
     }
 
+    /// Ownership whose lease ends at a time.
+    fn owned_until(end: Instant) -> Option<Ownership> {
+        let order = Some(OrderOptions { stream: "s".to_owned(), lease: Duration::from_secs(9) });
+        let owned = Ownership::of(&StreamOptions { order, ..playing(1).streams[0].options.clone() })?;
+        Some(Ownership { phase: OwnershipPhase::Held, valid_until: end, ..owned })
+    }
+
     #[test]
     fn entries_start_in_order_but_those_without_a_lease_wait() {
         let (lease, now) = (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
@@ -208,7 +220,9 @@ mod tests {
         let mut take = |lease| state.take_waiting(now, lease).map(|one| one.entry.time);
         assert_eq!([lease, lease, Duration::MAX].map(&mut take), [Some(2), None, Some(1)]);
         state.read_ahead = 0;
-        assert!(state.take_waiting(now, lease).is_some());
+        assert!(state.take_waiting(now, lease).is_none(), "another consumer can have claimed it");
+        state.streams[0].ownership = owned_until(now + lease);
+        assert!(state.take_waiting(now, lease).is_some(), "nobody claims the entries of an owned partition");
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub struct SettledJob {
     /// Steps in place of a transaction that only removes. Redis without memory refuses every command within a transaction,
     /// and none of these commands outside one, apart from the record.
     pub steps_without_memory: Option<SettlementSteps>,
-    /// True if its entry will be delivered again.
-    pub is_retried: bool,
+    /// True if it has failed: its entry will be delivered again, or its end is confirmed apart.
+    pub has_failed: bool,
     /// True if payload keys are removed once all other steps are confirmed.
     pub removes_later: bool,
     /// Time of the next delivery, if it is delayed.
@@ -93,7 +93,7 @@ impl SettledJob {
             is_alone: false,
             retries_alone: false,
             steps_without_memory,
-            is_retried: false,
+            has_failed: false,
             removes_later: false,
             due,
             pending_steps,

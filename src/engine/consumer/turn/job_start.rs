@@ -38,8 +38,8 @@ impl Consumer {
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
-    /// for another one of its key, for the lease of its partition or for a permit is buffered, and so is each one with fair
-    /// dispatch.
+    /// for another one of its key, for the lease of its partition or for a permit is buffered. So is each one with fair
+    /// dispatch, and one whose reply came so late that another consumer can have claimed it.
     pub(crate) fn start_claimed(
         &self,
         state: &mut ConsumerState,
@@ -47,7 +47,12 @@ impl Consumer {
         now: Instant,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        let is_direct = state.fair.is_none() && state.streams[delivery.stream as usize].limit.is_none();
+        let is_late = self.has_lapsed(delivery.at, now);
+        if is_late {
+            self.renewal_due.notify_one();
+        }
+        let is_limited = state.streams[delivery.stream as usize].limit.is_some();
+        let is_direct = state.fair.is_none() && !is_limited && !is_late;
         if !is_parked && is_direct && state.can_start(delivery.stream, now) {
             return Some(start(state, delivery, now));
         }

@@ -102,9 +102,10 @@ impl ConsumerState {
         self.pass_turn(stream, entry, key);
     }
 
-    /// Ends the turn of an entry that does not run again: it is not in the stream any more, or had its last delivery.
+    /// Ends the turn of an entry that does not run again: it is not in the stream any more, or had its last delivery. The
+    /// settlement of its failure can be under way still.
     pub fn end_turn_of(&mut self, stream: u32, entry: EntryId) {
-        if !self.is_ordered || self.holds(stream, entry) {
+        if !self.is_ordered || self.jobs.runs(stream, entry) || self.buffers(stream, entry) {
             return;
         }
         let Some(ownership) = &self.streams[stream as usize].ownership else { return };
@@ -349,6 +350,18 @@ mod tests {
         state.end_turn_of(0, entry(1));
         assert_eq!(state.waiting_turns(9), []);
         assert_eq!((next(&mut state), state.buffered.parked_of(0)), (Some(2), 0));
+    }
+
+    #[test]
+    fn an_entry_that_failed_for_good_passes_its_turn_before_its_settlement_ends() {
+        let mut state = owner();
+        let failed = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 2, "a").is_none());
+        state.jobs.settle(failed);
+        state.end_turn_of(0, entry(1));
+        assert_eq!(next(&mut state), Some(2));
+        state.end_turn(failed);
+        assert!(take(&mut state, 3, "a").is_none(), "the second one has the turn");
     }
 
     #[test]

@@ -8,7 +8,7 @@ const { Runs, SLOTS, ascending, play, send, waiting } = require('../support/keye
 const { keys } = require('../support/keys.js');
 const { stays, until } = require('../support/wait-until.js');
 
-const PARTITIONS = 12;
+const PARTITIONS = 6;
 const CLAIMS = { claimInterval: 50, claimDeadline: 300 };
 const FLOOD = 1_000;
 const [SMALL, SMALL_KEYS] = [20, ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']];
@@ -67,8 +67,8 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
     await placed(scene, servers);
     latencies.sort((left, right) => left - right);
     const late = latencies[Math.floor(latencies.length * 0.95)];
-    // It has the share of one of ten keys. Partitions that are read first begin before the others, though.
-    assert.ok(late < FLOOD / 4, `${late} jobs of the first key began before 95 % of the others`);
+    // Without fair dispatch the jobs of a key in the same partition begin behind all of the first one.
+    assert.ok(late < FLOOD / 5, `${late} jobs of the first key began before 95 % of the others`);
     for (const key of SMALL_KEYS) assert.deepStrictEqual(runs.numbers(key), ascending(SMALL), `order of ${key}`);
     await until(() => runs.order.length === FLOOD + SMALL_KEYS.length * SMALL, { timeout: 40_000 });
     assert.strictEqual(new Set(runs.order).size, runs.order.length, 'no job ran twice');

@@ -5,7 +5,7 @@
 const assert = require('node:assert');
 const { ours, oursWithin } = require('../support/cases.js');
 const { Runs, SLOTS, ascending, play, send, waiting } = require('../support/keyed-jobs.js');
-const { keys } = require('../support/keys.js');
+const { partitionsBy, pendingIn, severalServers } = require('../support/several-servers.js');
 const { stays, until } = require('../support/wait-until.js');
 
 const PARTITIONS = 6;
@@ -13,41 +13,14 @@ const CLAIMS = { claimInterval: 50, claimDeadline: 300 };
 const FLOOD = 1_000;
 const [SMALL, SMALL_KEYS] = [20, ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']];
 
-/** The servers of a bus, connections to it, and the same for the program of a child. */
-const ARRANGEMENTS = {
-  'a Cluster': async (scene) => {
-    const cluster = await scene.cluster();
-    const connect = () => scene.connectCluster(cluster);
-    return { servers: cluster.primaries, connect, bus: { startupNodes: cluster.startupNodes } };
-  },
-  'several nodes': async (scene) => {
-    const servers = await scene.nodes();
-    const connect = () => scene.partition(servers);
-    return { servers, connect, bus: { nodes: servers.map(({ options }) => options) } };
-  },
-};
-
-/** Fails unless each server has partitions of the case's stream; returns the names of all of them. */
-async function placed(scene, servers) {
-  const found = await Promise.all(servers.map((server) => server.call('KEYS', keys.stream(`${scene.stream}#*`))));
-  assert.ok(
-    found.every(({ length }) => length > 0),
-    found.join(),
-  );
-  return found.flat();
+/** Fails unless each server has partitions of the case's stream. */
+async function spreads(scene, servers) {
+  const found = await partitionsBy(servers, scene.stream);
+  const counts = found.map(({ length }) => length);
+  assert.ok(Math.min(...counts) > 0, `${counts} partitions`);
 }
 
-/** The number of pending entries of all partitions. */
-async function pending(scene, servers) {
-  const counts = servers.map(async (server) => {
-    const names = await server.call('KEYS', keys.stream(`${scene.stream}#*`));
-    const perName = names.map((name) => server.call('XPENDING', name, keys.group(scene.group)));
-    return (await Promise.all(perName)).reduce((sum, [count]) => sum + count, 0);
-  });
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
-}
-
-for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
+for (const [kind, arrange] of Object.entries(severalServers)) {
   oursWithin(60_000)(`nine keys end while a key with a thousand jobs goes on, on ${kind}`, async (_, scene) => {
     const { servers, connect } = await arrange(scene);
     const given = { connection: connect(), partitions: PARTITIONS };
@@ -64,7 +37,7 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
     // The look-ahead has all jobs of a partition, so no key is hidden behind the first one.
     await play(scene, processor, { ...given, fair: { waiting: 2 * FLOOD } });
     await until(() => latencies.length === SMALL_KEYS.length * SMALL, { timeout: 40_000 });
-    await placed(scene, servers);
+    await spreads(scene, servers);
     latencies.sort((left, right) => left - right);
     const late = latencies[Math.floor(latencies.length * 0.95)];
     // Without fair dispatch the jobs of a key in the same partition begin behind all of the first one.
@@ -80,7 +53,7 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
     for (const key of ['a', ...SMALL_KEYS]) await send(scene, key, key === 'a' ? 100 : SMALL, given);
     // Jobs without a key are in all partitions, and one key together.
     await send(scene, undefined, 60, given);
-    await placed(scene, servers);
+    await spreads(scene, servers);
     const runs = new Runs();
     const consumer = await play(scene, runs.hold, { ...given, concurrency: 64, fair: { cap: 2, waiting: 200 } });
     const all = 2 * (SMALL_KEYS.length + 2);
@@ -92,7 +65,7 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
     await until(() => runs.order.length === 160 + SMALL_KEYS.length * SMALL, { timeout: 20_000 });
     assert.deepStrictEqual([...new Set(runs.most.values())], [2]);
     assert.strictEqual(new Set(runs.order).size, runs.order.length, 'no job ran twice');
-    await until(async () => (await pending(scene, servers)) === 0);
+    await until(async () => (await pendingIn(scene, servers)) === 0);
   });
 
   ours(`pause hands the waiting entries of ${kind} back, and another consumer runs each once`, async (_, scene) => {
@@ -105,7 +78,7 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
     const first = await play(scene, runs.hold, { ...given, ...claims, fair: { waiting: 200 } });
     const count = names.length * SMALL;
     await until(async () => runs.all === SLOTS && (await waiting(first)) === count - SLOTS);
-    assert.strictEqual(await pending(scene, servers), count);
+    assert.strictEqual(await pendingIn(scene, servers), count);
     const paused = first.pause();
     const deliveries = [];
     const others = new Runs();
@@ -119,7 +92,7 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
     assert.strictEqual(new Set([...runs.order, ...others.order]).size, count);
     assert.strictEqual(runs.order.length, SLOTS);
     assert.ok(deliveries.length > 0 && deliveries.every((delivery) => delivery === 1), deliveries.join());
-    await until(async () => (await pending(scene, servers)) === 0);
+    await until(async () => (await pendingIn(scene, servers)) === 0);
   });
 
   ours(`another consumer runs the waiting entries of a killed one on ${kind}, each once`, async (_, scene) => {
@@ -160,14 +133,14 @@ for (const [kind, arrange] of Object.entries(ARRANGEMENTS)) {
       },
     );
     await child.says('waits');
-    assert.strictEqual(await pending(scene, servers), count);
+    assert.strictEqual(await pendingIn(scene, servers), count);
     child.kill();
     const runs = new Runs();
     runs.isHeld = false;
     const options = { ...given, ...CLAIMS, concurrency: 6, fair: { cap: 2, waiting: 10 } };
     const consumer = await play(scene, runs.hold, options);
     await until(() => runs.order.length >= count, { timeout: 20_000 });
-    await until(async () => (await pending(scene, servers)) === 0);
+    await until(async () => (await pendingIn(scene, servers)) === 0);
     assert.strictEqual(new Set(runs.order).size, count);
     assert.strictEqual(runs.order.length, count);
     assert.deepStrictEqual([Math.max(...runs.most.values()) <= 2, await waiting(consumer)], [true, 0]);

@@ -12,11 +12,11 @@ const [SLOTS, MOVED] = [16384, 500];
 /** After which a node counts as gone, and what electing another one takes, in ms. */
 const [NODE_TIMEOUT, ELECTION] = [1000, 2000];
 
-/** Streams of a trial, and their options. */
+/** Streams of a trial, their options, and the first version of Redis with these. */
 const SPREADS = {
   '': { title: '', partitions: undefined, completions: 'published' },
   p: { title: ', partitions', partitions: PARTITIONS, completions: 'published' },
-  s: { title: ', partitions and sharded completions', partitions: PARTITIONS, completions: 'sharded' },
+  s: { title: ', partitions and sharded completions', partitions: PARTITIONS, completions: 'sharded', since: 7 },
 };
 
 async function begin(trial, { partitions, completions }, { awaits, ...given }) {
@@ -79,12 +79,14 @@ const faults = Object.entries(SPREADS).flatMap(([name, spread]) => [
     id: `F5${name}`,
     title: `kill -9 of primaries of a Cluster${spread.title}`,
     original: false,
+    since: spread.since,
     run: (trial) => kill(trial, spread),
   },
   {
     id: `F6${name}`,
     title: `slots that move, and a failover by hand${spread.title}`,
     original: false,
+    since: spread.since,
     run: (trial) => move(trial, spread),
   },
 ]);

@@ -13,6 +13,7 @@ class SpreadLoad {
   #trial;
   #given;
   #producer = null;
+  #received = 0;
 
   /**
    * @param {object} bus `startupNodes` of a Cluster, or `nodes`
@@ -38,7 +39,7 @@ class SpreadLoad {
     this.#producer.signal('SIGTERM');
     await this.#producer.says('sends no more', 60_000);
     await this.#trial.drain();
-    await this.#producer.says('over', WAIT + 20_000);
+    [this.#received] = await this.#producer.says('over', WAIT + 20_000);
   }
 
   /** The names in Redis of the partitions that are on some servers. */
@@ -60,7 +61,7 @@ class SpreadLoad {
     return (number) => found.has(`k${number % KEYS}`);
   }
 
-  /** Marks waits that never settled or had no success; returns the figures of all waits. */
+  /** Marks waits that never settled or had no success; returns the figures of all waits. `asked` ended by an outcome query. */
   waits() {
     const waits = this.#producer.printed.filter(([word]) => word === 'settled');
     const ends = {};
@@ -69,7 +70,7 @@ class SpreadLoad {
     this.#trial.mark('every wait settled', never === 0);
     this.#trial.mark('every wait by a success', (ends.DONE ?? 0) + never === this.#trial.ledger.sent);
     const slowest = Math.max(...waits.map(([, , took]) => took));
-    return { waits: ends, never, slowest: Math.round(slowest) };
+    return { waits: ends, never, asked: waits.length - this.#received, slowest: Math.round(slowest) };
   }
 }
 

@@ -66,7 +66,8 @@ function produceSpread({ hfxbus, data, print }) {
       print('sends no more');
       return Promise.all(waits);
     })
-    .then(() => print('over'));
+    .then(() => producer.stats())
+    .then(({ completionsReceived }) => print('over', completionsReceived));
 }
 
 module.exports = { consumeSpread, produceSpread };

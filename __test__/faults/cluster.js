@@ -7,6 +7,9 @@ const { SpreadLoad } = require('./spread-load.js');
 /** Streams in as many slots, on all nodes. */
 const STREAMS = 8;
 const PARTITIONS = 32;
+const CLAIMS = { claimInterval: 200, claimDeadline: 1000, retryLimit: 1000 };
+/** More jobs than slots, so that entries wait in the consumer. `work` is in ms. */
+const BUSY = { window: 200, work: [0, 20] };
 /** Number of slots, and number of slots that move at the usual size. */
 const [SLOTS, MOVED] = [16384, 500];
 /** After which a node counts as gone, and what electing another one takes, in ms. */
@@ -14,25 +17,28 @@ const [NODE_TIMEOUT, ELECTION] = [1000, 2000];
 
 /** Streams of a trial, their options, and the first version of Redis with these. */
 const SPREADS = {
-  '': { title: '', partitions: undefined, completions: 'published' },
-  p: { title: ', partitions', partitions: PARTITIONS, completions: 'published' },
+  '': { title: '' },
+  p: { title: ', partitions', partitions: PARTITIONS },
   s: { title: ', partitions and sharded completions', partitions: PARTITIONS, completions: 'sharded', since: 7 },
+  f: { title: ', partitions and fair dispatch', partitions: PARTITIONS, fair: { cap: 4, waiting: 100 }, ...BUSY },
+  l: { title: ', partitions and a rate limit', partitions: PARTITIONS, limit: { max: 100, interval: 100 }, ...BUSY },
 };
 
-async function begin(trial, { partitions, completions }, { awaits, ...given }) {
+async function begin(trial, spread, { awaits, ...given }) {
   const cluster = await RedisCluster.start({ replicas: true });
   trial.closing(() => cluster.kill());
-  const streams = partitions ? [trial.stream] : await cluster.spread(STREAMS, 'stream', keys.stream);
+  const streams = spread.partitions ? [trial.stream] : await cluster.spread(STREAMS, 'stream', keys.stream);
   const { startupNodes } = cluster;
-  const load = new SpreadLoad(trial, { startupNodes }, { streams, partitions, completions, awaits });
+  const load = new SpreadLoad(trial, { startupNodes }, { streams, awaits, ...spread });
   await load.start(given);
-  const names = partitions ? await load.partitions(cluster.primaries) : streams.map(keys.stream);
+  const names = spread.partitions ? await load.partitions(cluster.primaries) : streams.map(keys.stream);
   return { cluster, names, load };
 }
 
 /** Slots move under load, those of the streams among them; then one primary is failed over by hand. */
 async function move(trial, spread) {
-  const { cluster, names, load } = await begin(trial, spread, { count: trial.times(10000, 1500), awaits: true });
+  const count = trial.times(10000, 1500);
+  const { cluster, names, load } = await begin(trial, spread, { count, awaits: true, consumer: CLAIMS });
   const slots = new Set(await Promise.all(names.map((name) => cluster.slot(name))));
   while (slots.size < trial.times(MOVED, 20)) slots.add(Math.floor(trial.random.between(0, SLOTS - 1)));
   await cluster.move(slots, cluster.primaries[1]);
@@ -50,14 +56,13 @@ async function move(trial, spread) {
 
 /** Primaries are killed, one after the other, and come back as replicas. */
 async function kill(trial, spread) {
-  const claiming = { claimInterval: 200, claimDeadline: 1000, retryLimit: 1000 };
   const count = trial.times(10000, 3000);
-  const { cluster, load } = await begin(trial, spread, { count, awaits: false, consumer: claiming });
+  const { cluster, load } = await begin(trial, spread, { count, awaits: false, consumer: CLAIMS });
   const kills = trial.times(3);
   const recoveries = [];
   for (let nth = 0; nth < kills; nth++) {
     const victim = cluster.primaries[nth % cluster.primaries.length];
-    const isOnVictim = await load.on(victim);
+    const isOnVictim = await load.laterOn(victim);
     victim.crash();
     const killed = performance.now();
     const firstDone = () => trial.ledger.firstDone(killed + NODE_TIMEOUT, isOnVictim);

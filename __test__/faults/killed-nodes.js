@@ -19,7 +19,7 @@ async function run(trial) {
   const recoveries = [];
   for (let nth = 0; nth < kills; nth++) {
     const victim = servers[nth % SERVERS];
-    const isOnVictim = await load.on(victim);
+    const isOnVictim = await load.laterOn(victim);
     victim.crash();
     await trial.sleep(50, 500);
     await victim.start();

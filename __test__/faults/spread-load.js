@@ -3,6 +3,8 @@
 const { keys } = require('../support/keys.js');
 const { consumeSpread, produceSpread } = require('./programs/spread.js');
 
+/** Number of sends at a time, unless the load has another one. */
+const WINDOW = 32;
 /** Number of keys of a stream with partitions. */
 const KEYS = 100;
 /** Maximum time of a wait, in ms. A completion that its consumer could not publish is found one to two minutes after the send. */
@@ -17,7 +19,8 @@ class SpreadLoad {
 
   /**
    * @param {object} bus `startupNodes` of a Cluster, or `nodes`
-   * @param {object} given `streams`, `partitions`, `completions`; `awaits`: each job is awaited before the next one of its place in the window
+   * @param {object} given `streams`, `partitions`, `fair`, `limit` and `completions`; `work`: least and most time of a job; `window`:
+   * number of sends at a time; `awaits`: each job is awaited before the next one of its place in the window
    */
   constructor(trial, bus, given) {
     this.#trial = trial;
@@ -29,7 +32,7 @@ class SpreadLoad {
     const { group } = this.#given;
     const consuming = { ...this.#given, consumer: { group, concurrency: 32, ...consumer } };
     await this.#trial.child(consumeSpread, { data: consuming }).says('plays', 20000);
-    const data = { ...this.#given, count, keys: KEYS, limit: WAIT, window: 32, pace: 2 };
+    const data = { ...this.#given, window: this.#window, count, keys: KEYS, patience: WAIT, pace: 2 };
     this.#producer = this.#trial.child(produceSpread, { data });
     await this.#trial.until(() => this.#trial.ledger.done > Math.max(50, KEYS));
   }
@@ -49,8 +52,11 @@ class SpreadLoad {
     return (await Promise.all(perServer)).flat();
   }
 
-  /** A function that says of the number of a job whether its partition is on a server. Without partitions it is always true. */
-  async on(server) {
+  /**
+   * A function that says of the number of a job whether it is sent from now on, to a partition on a server. Entries that were read
+   * before can wait in the consumer for long. Without partitions any job counts.
+   */
+  async laterOn(server) {
     if (!this.#given.partitions) return () => true;
     const found = new Set();
     for (const partition of await this.partitions([server])) {
@@ -58,7 +64,12 @@ class SpreadLoad {
         found.add(fields[fields.indexOf('key') + 1]);
       }
     }
-    return (number) => found.has(`k${number % KEYS}`);
+    const first = this.#trial.ledger.sent + this.#trial.ledger.refused + this.#window;
+    return (number) => number >= first && found.has(`k${number % KEYS}`);
+  }
+
+  get #window() {
+    return this.#given.window ?? WINDOW;
   }
 
   /** Marks waits that never settled or had no success; returns the figures of all waits. `asked` ended by an outcome query. */

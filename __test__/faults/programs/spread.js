@@ -8,14 +8,17 @@ function consumeSpread({ hfxbus, data, print }) {
     : ConnectionManager.cluster(data.startupNodes);
   const consumer = new Consumer(connection, data.consumer);
   consumer.on('error', (error) => print('error', error.code, error.message));
+  const [least, most] = data.work ?? [0, 0];
   const processor = async (job) => {
     print('start', Number(job.id));
+    if (most > 0) await new Promise((resolve) => setTimeout(resolve, least + Math.random() * (most - least)));
     const { body } = await job.get('body', false).pull();
     if (body !== Number(job.id)) print(body === null ? 'absent' : 'wrong', Number(job.id));
     print('done', Number(job.id));
   };
   for (const stream of data.streams) {
-    consumer.process({ stream, partitions: data.partitions, processor, fromId: '0' });
+    const { partitions, fair, limit } = data;
+    consumer.process({ stream, partitions, fair, limit, processor, fromId: '0' });
   }
   consumer.play().then(() => print('plays'));
 }
@@ -38,7 +41,7 @@ function produceSpread({ hfxbus, data, print }) {
   });
   const settled = async (job) => {
     const start = performance.now();
-    const ends = await job.finished(data.limit).catch((error) => error);
+    const ends = await job.finished(data.patience).catch((error) => error);
     const end = ends[data.group] ?? ends;
     print('settled', end instanceof Date ? 'DONE' : (end.code ?? String(end)), performance.now() - start);
   };

@@ -63,10 +63,11 @@ async function kill(trial, spread) {
   const kills = trial.times(3);
   const [elections, recoveries] = [[], []];
   for (let nth = 0; nth < kills; nth++) {
-    const victim = cluster.primaries[nth % cluster.primaries.length];
-    const isLater = await load.laterOn(victim);
     const homes = await Promise.all(names.map((name) => cluster.home(name)));
+    const primaries = [...new Set(homes)];
+    const victim = primaries[nth % primaries.length];
     const name = names[homes.indexOf(victim)];
+    const isLater = await load.laterOn(victim);
     victim.crash();
     const killed = performance.now();
     await trial.until(async () => (await cluster.home(name)) !== victim);

@@ -44,7 +44,7 @@ async function move(trial, spread) {
   const slots = new Set(await Promise.all(names.map((name) => cluster.slot(name))));
   while (slots.size < trial.times(MOVED, 20)) slots.add(Math.floor(trial.random.between(0, SLOTS - 1)));
   await cluster.move(slots, cluster.primaries[1]);
-  await cluster.failOver(cluster.replicas[2]);
+  await cluster.failOver(cluster.replicas[1]);
   const over = performance.now();
   await trial.until(() => trial.ledger.firstDone(over) !== null);
   const recovery = trial.ledger.firstDone(over) - over;

@@ -3,7 +3,7 @@
 /* Rate limits of a group: at most so many starts in a window, over all of its consumers. */
 
 const assert = require('node:assert');
-const { ours } = require('../support/cases.js');
+const { isSince, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/wait-until.js');
 
@@ -99,7 +99,9 @@ ours('a consumer leaves the jobs that its window does not permit unread', async 
   await until(async () => (await consumer.stats()).limitedFor > 0);
   const [{ lag, pending }] = (await consumer.stats()).streams;
   assert.ok(pending <= 3, `${pending} pending`);
-  assert.ok(lag >= 17, `lag of ${lag}`);
+  // Older ones do not count the unread entries.
+  if (isSince(7)) assert.ok(lag >= 17, `lag of ${lag}`);
+  else assert.strictEqual(lag, null);
 });
 
 ours('keys have budgets of their own, with and without partitions', async (_, scene) => {

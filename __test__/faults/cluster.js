@@ -2,116 +2,110 @@
 
 const { RedisCluster } = require('../support/redis-cluster.js');
 const { keys } = require('../support/keys.js');
+const { SpreadLoad } = require('./spread-load.js');
 
 /** Streams in as many slots, on all nodes. */
 const STREAMS = 8;
+const PARTITIONS = 32;
 /** Number of slots, and number of slots that move at the usual size. */
 const [SLOTS, MOVED] = [16384, 500];
-/** After which a node counts as gone, and what electing another one takes, in ms. */
-const [NODE_TIMEOUT, ELECTION] = [1000, 2000];
+/** After which a node counts as gone, in ms. */
+const NODE_TIMEOUT = 1000;
+/** Maximum time from the election of a primary until a job of its slots is done, in ms. */
+const LATE = 2000;
+const CLAIMS = { claimInterval: 200, claimDeadline: 1000, retryLimit: 1000 };
+/** More jobs than slots, so that entries wait in the consumer, and at most `window` of them. `work` is in ms. */
+const BUSY = { window: 200, awaits: true, work: [0, 20] };
 
-/** Program that runs the jobs of several streams on a Cluster, or sends jobs until a signal. */
-function program({ hfxbus, data, print }) {
-  const connection = hfxbus.ConnectionManager.cluster(data.startupNodes);
-  if (data.consumer) {
-    const consumer = new hfxbus.Consumer(connection, data.consumer);
-    consumer.on('error', (error) => print('error', error.code, error.message));
-    const processor = async (job) => {
-      print('start', Number(job.id));
-      const { body } = await job.get('body', false).pull();
-      if (body !== Number(job.id)) print(body === null ? 'absent' : 'wrong', Number(job.id));
-      print('done', Number(job.id));
-    };
-    for (const stream of data.streams) consumer.process({ stream, processor, fromId: '0' });
-    consumer.play().then(() => print('plays'));
-    return;
-  }
-  const producer = new hfxbus.Producer(connection);
-  producer.on('error', (error) => print('error', error.code, error.message));
-  let [next, isOver] = [0, false];
-  process.once('SIGTERM', () => {
-    isOver = true;
-  });
-  const call = async () => {
-    while (next < data.count || !isOver) {
-      const id = next++;
-      try {
-        const job = producer.job(String(id));
-        await job.set('body', id).push();
-        const stream = data.streams[id % data.streams.length];
-        await producer.send({ stream, job, waitFor: data.awaited ? [data.group] : null });
-        print('sent', id);
-        if (data.awaited) await job.finished();
-      } catch (error) {
-        print('refused', id, error.code);
-      }
-      await new Promise((resolve) => setTimeout(resolve, data.pace));
-    }
-  };
-  Promise.all(Array.from({ length: data.window }, call)).then(() => print('over'));
-}
+/** Streams of a trial, their options, and the first version of Redis with these. */
+const SPREADS = {
+  '': { title: '' },
+  p: { title: ', partitions', partitions: PARTITIONS },
+  s: { title: ', partitions and sharded completions', partitions: PARTITIONS, completions: 'sharded', since: 7 },
+  f: { title: ', partitions and fair dispatch', partitions: PARTITIONS, fair: { cap: 4, waiting: 100 }, ...BUSY },
+  l: { title: ', partitions and a rate limit', partitions: PARTITIONS, limit: { max: 100, interval: 100 }, ...BUSY },
+};
 
-async function begin(trial, { count, awaited, consumer }) {
+async function begin(trial, spread, { awaits, ...given }) {
   const cluster = await RedisCluster.start({ replicas: true });
   trial.closing(() => cluster.kill());
-  const streams = await cluster.spread(STREAMS, 'stream', keys.stream);
+  const streams = spread.partitions ? [trial.stream] : await cluster.spread(STREAMS, 'stream', keys.stream);
   const { startupNodes } = cluster;
-  const { group } = trial;
-  const consuming = { streams, startupNodes, consumer: { group, concurrency: 32, ...consumer } };
-  await trial.child(program, { data: consuming }).says('plays', 20000);
-  const data = { streams, startupNodes, group, count, awaited, window: 32, pace: 2 };
-  const producer = trial.child(program, { data });
-  await trial.until(() => trial.ledger.done > 50);
-  return { cluster, streams, producer };
+  const load = new SpreadLoad(trial, { startupNodes }, { streams, awaits, ...spread });
+  await load.start(given);
+  const names = spread.partitions ? await load.partitions(cluster.primaries) : streams.map(keys.stream);
+  return { cluster, names, load };
 }
 
 /** Slots move under load, those of the streams among them; then one primary is failed over by hand. */
-async function move(trial) {
-  const { cluster, streams, producer } = await begin(trial, { count: trial.times(10000, 1500), awaited: true });
-  const slots = new Set(await Promise.all(streams.map((stream) => cluster.slot(keys.stream(stream)))));
+async function move(trial, spread) {
+  const count = trial.times(10000, 1500);
+  const { cluster, names, load } = await begin(trial, spread, { count, awaits: true, consumer: CLAIMS });
+  const slots = new Set(await Promise.all(names.map((name) => cluster.slot(name))));
   while (slots.size < trial.times(MOVED, 20)) slots.add(Math.floor(trial.random.between(0, SLOTS - 1)));
   await cluster.move(slots, cluster.primaries[1]);
-  await cluster.failOver(cluster.replicas[2]);
+  await cluster.failOver(cluster.replicas[1]);
   const over = performance.now();
   await trial.until(() => trial.ledger.firstDone(over) !== null);
   const recovery = trial.ledger.firstDone(over) - over;
-  producer.signal('SIGTERM');
-  await producer.says('over', 60000);
-  await trial.drain();
+  await load.end();
   trial.mark('nothing lost', trial.ledger.missing.length === 0);
   trial.mark('every send accepted', trial.ledger.refused === 0);
   trial.mark('no error', trial.errors === 0);
   trial.mark('jobs again within 1 s', recovery <= 1000);
-  return trial.report({ moved: slots.size, recovery });
+  return trial.report({ moved: slots.size, recovery, ...load.waits() });
 }
 
 /** Primaries are killed, one after the other, and come back as replicas. */
-async function kill(trial) {
-  const claiming = { claimInterval: 200, claimDeadline: 1000, retryLimit: 1000 };
+async function kill(trial, spread) {
   const count = trial.times(10000, 3000);
-  const { cluster, producer } = await begin(trial, { count, awaited: false, consumer: claiming });
+  const { cluster, names, load } = await begin(trial, spread, { count, awaits: false, consumer: CLAIMS });
   const kills = trial.times(3);
-  const recoveries = [];
+  const [elections, recoveries] = [[], []];
   for (let nth = 0; nth < kills; nth++) {
-    const victim = cluster.primaries[nth % cluster.primaries.length];
+    const homes = await Promise.all(names.map((name) => cluster.home(name)));
+    const primaries = [...new Set(homes)];
+    const victim = primaries[nth % primaries.length];
+    const name = names[homes.indexOf(victim)];
+    const isLater = await load.laterOn(victim);
     victim.crash();
     const killed = performance.now();
-    await trial.until(() => trial.ledger.firstDone(killed + NODE_TIMEOUT) !== null);
-    recoveries.push(trial.ledger.firstDone(killed + NODE_TIMEOUT) - killed);
+    await trial.until(async () => (await cluster.home(name)) !== victim);
+    elections.push(performance.now() - killed);
+    const firstDone = () => trial.ledger.firstDone(killed + NODE_TIMEOUT, isLater);
+    await trial.until(() => firstDone() !== null);
+    recoveries.push(firstDone() - killed);
     await victim.start();
     await cluster.settled();
   }
-  producer.signal('SIGTERM');
-  await producer.says('over', 60000);
-  await trial.drain();
+  await load.end();
   trial.mark('nothing lost that a replica had', trial.ledger.missing.length === 0);
   trial.mark('every send accepted', trial.ledger.refused === 0);
-  const bound = NODE_TIMEOUT + ELECTION + 2000;
-  trial.mark(`jobs again within ${bound} ms`, Math.max(...recoveries) <= bound);
-  return trial.report({ kills: recoveries.length, recovery: Math.max(...recoveries) });
+  const late = Math.max(...recoveries.map((time, nth) => time - elections[nth]));
+  trial.mark(`jobs again within ${LATE} ms of an election`, late <= LATE);
+  const figures = {
+    recovery: Math.max(...recoveries),
+    election: Math.round(Math.max(...elections)),
+    late: Math.round(late),
+  };
+  return trial.report({ kills, ...figures, ...load.waits() });
 }
 
-module.exports = [
-  { id: 'F5', title: 'kill -9 of primaries of a Cluster', original: false, run: kill },
-  { id: 'F6', title: 'slots that move, and a failover by hand', original: false, run: move },
-];
+const faults = Object.entries(SPREADS).flatMap(([name, spread]) => [
+  {
+    id: `F5${name}`,
+    title: `kill -9 of primaries of a Cluster${spread.title}`,
+    original: false,
+    since: spread.since,
+    run: (trial) => kill(trial, spread),
+  },
+  {
+    id: `F6${name}`,
+    title: `slots that move, and a failover by hand${spread.title}`,
+    original: false,
+    since: spread.since,
+    run: (trial) => move(trial, spread),
+  },
+]);
+
+module.exports = faults;

@@ -7,6 +7,7 @@ const faults = [
   require('./killed-redis.js'),
   require('./lost-data.js'),
   require('./cluster.js'),
+  require('./killed-nodes.js'),
   require('./networks.js'),
   require('./lost-completions.js'),
   require('./malformed.js'),

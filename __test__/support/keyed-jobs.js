@@ -19,8 +19,8 @@ async function play(
 }
 
 /** Sends numbered jobs of a key. */
-async function send(scene, key, count, { from = 0, ...options } = {}) {
-  const producer = scene.producer();
+async function send(scene, key, count, { from = 0, connection, ...options } = {}) {
+  const producer = scene.producer(connection);
   const job = (at) => producer.job(`${key ?? ''}${at}`);
   const numbers = Array.from({ length: count }, (_, at) => from + at);
   await producer.sendAll(numbers.map((at) => ({ stream: scene.stream, key, job: job(at), ...options })));

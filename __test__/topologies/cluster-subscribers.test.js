@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
-const { ours } = require('../support/cases.js');
+const { ours, oursWithin } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/wait-until.js');
 
@@ -124,3 +124,30 @@ ours('a pattern of any stream and own channels deliver each completion once', as
   const twice = [...streams, ...streams].sort();
   assert.deepStrictEqual([own.sort(), overheard.sort()], [twice, twice]);
 });
+
+oursWithin(60_000)(
+  'subscriptions whose slots move to and fro stay in place, and miss no completion',
+  async (_, scene) => {
+    const cluster = await scene.ownCluster();
+    const streams = await cluster.spread(30, scene.name('stream'), keys.stream);
+    const { producer, errors, work } = await begin(scene, cluster, streams);
+    await Promise.all(streams.map(work));
+    const slots = await Promise.all(streams.map((stream) => cluster.slot(keys.stream(stream))));
+    let isOver = false;
+    // A wait that misses its completion rejects long before the query that would find it.
+    const works = streams.map(async (stream) => {
+      while (!isOver) await work(stream);
+    });
+    const moves = (async () => {
+      for (let round = 1; round <= 6; round++) await cluster.move(slots, cluster.primaries[round % 3]);
+      isOver = true;
+    })();
+    await Promise.all([moves, ...works]);
+    // The node that has all of the slots has all of the subscriptions.
+    await until(async () => {
+      const [found] = await streamsByNode(cluster, producer, streams);
+      return found.length === streams.length;
+    });
+    assert.deepStrictEqual(errors, []);
+  },
+);

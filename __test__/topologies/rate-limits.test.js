@@ -4,6 +4,7 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
+const { partitionsBy, pendingIn, severalServers } = require('../support/several-servers.js');
 const { until } = require('../support/wait-until.js');
 
 const CLAIMS = { claimInterval: 50, claimDeadline: 300, concurrency: 10 };
@@ -36,24 +37,69 @@ function check(times, began, { max, interval }) {
   }
 }
 
-ours('all partitions on a Cluster share one budget, and keys have budgets on all of its servers', async (_, scene) => {
-  const cluster = await scene.cluster();
-  const connections = [1, 2].map(() => scene.connectCluster(cluster));
-  const producer = scene.producer(scene.connectCluster(cluster));
-  for (const key of [false, true]) {
-    const [limit, times] = [{ max: 4, interval: 300, key }, []];
-    const stream = scene.name('stream');
-    await play(scene, connections, { times, limit, stream, partitions: 8 });
-    const began = await send(producer, 24, (at) => ({ stream, partitions: 8, key: `key-${at % 3}` }));
-    await until(() => times.length === 24, { timeout: 15_000 });
-    if (!key) check(times, began, limit);
-    for (const name of ['key-0', 'key-1', 'key-2']) {
-      const one = times.filter((start) => start.key === name);
-      if (key) check(one, began, limit);
-      assert.strictEqual(one.length, 8);
+for (const [kind, arrange] of Object.entries(severalServers)) {
+  ours(`all partitions on ${kind} share one budget, and keys have budgets on all of its servers`, async (_, scene) => {
+    const { servers, connect } = await arrange(scene);
+    const producer = scene.producer(connect());
+    for (const key of [false, true]) {
+      const [limit, times] = [{ max: 4, interval: 300, key }, []];
+      const stream = scene.name('stream');
+      await play(scene, [connect(), connect()], { times, limit, stream, partitions: 8 });
+      const began = await send(producer, 24, (at) => ({ stream, partitions: 8, key: `key-${at % 3}` }));
+      await until(() => times.length === 24, { timeout: 15_000 });
+      const counts = (await partitionsBy(servers, stream)).map(({ length }) => length);
+      assert.ok(Math.min(...counts) > 0, `${counts} partitions`);
+      if (!key) check(times, began, limit);
+      for (const name of ['key-0', 'key-1', 'key-2']) {
+        const one = times.filter((start) => start.key === name);
+        if (key) check(one, began, limit);
+        assert.strictEqual(one.length, 8);
+      }
     }
-  }
-});
+  });
+
+  ours(`the jobs of a killed consumer on ${kind} start again within the budget, and none is lost`, async (_, scene) => {
+    const { servers, connect, bus } = await arrange(scene);
+    const [limit, partitions, count] = [{ max: 4, interval: 300 }, 6, 24];
+    const { stream, group } = scene;
+    const child = scene.child(
+      async ({ hfxbus, data, print }) => {
+        const { ConnectionManager, Consumer } = hfxbus;
+        const connection = data.nodes
+          ? ConnectionManager.nodes({ nodes: data.nodes })
+          : ConnectionManager.cluster(data.startupNodes);
+        const consumer = new Consumer(connection, { group: data.group, concurrency: 20, claimInterval: 1000 });
+        const processor = (job) => {
+          print('starts', job.id);
+          return new Promise(() => {});
+        };
+        await consumer.process({ ...data.process, processor }).play();
+        print('plays');
+      },
+      { data: { ...bus, group, process: { stream, partitions, limit } } },
+    );
+    await child.says('plays');
+    const producer = scene.producer(connect());
+    await send(producer, count, (at) => ({ stream, partitions, key: `key-${at}` }));
+    const started = () => child.printed.filter(([word]) => word === 'starts').map(([, id]) => id);
+    await until(() => started().length >= 8);
+    child.kill();
+    await child.exit();
+    const [times, ids, left] = [[], new Set(), Date.now()];
+    const consumer = scene.consumer(CLAIMS, connect());
+    const processor = ({ id, key }) => {
+      ids.add(id);
+      times.push({ at: Date.now(), key });
+    };
+    consumer.process({ stream, partitions, limit, processor });
+    await consumer.play();
+    await until(() => times.length === count, { timeout: 15_000 });
+    // The window of the kill can have permits left, so the next one begins up to an interval after it.
+    check(times.slice(limit.max), left, limit);
+    assert.strictEqual(ids.size, count);
+    await until(async () => (await pendingIn(scene, servers)) === 0);
+  });
+}
 
 ours('consumers that read from all nodes share one budget', async (_, scene) => {
   const servers = await scene.nodes();

@@ -1,117 +1,15 @@
 'use strict';
 
-/* Results on several servers, on lost connections, on servers that are killed, and with processes of 2.2.0. */
+/* Results on lost connections, on servers that are killed, and with processes of 2.2.0. */
 
 const assert = require('node:assert');
 const original = require('hfxbus-original');
 const { ours, oursWithin } = require('../support/cases.js');
 const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
+const { emitAndHang, emitUntil, follow, sent, upTo } = require('../support/result-readers.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { until } = require('../support/wait-until.js');
-
-/** Sends a job that is awaited from the case's group. */
-async function sent(scene, producer, options) {
-  return producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group], ...options });
-}
-
-/** A reader of a result whose values can be looked at. */
-function follow(results) {
-  const chunks = [];
-  const failure = (async () => {
-    for await (const chunk of results) chunks.push(chunk);
-    return null;
-  })().catch((error) => error);
-  return { chunks, failure, values: () => chunks.map(({ value }) => value) };
-}
-
-const upTo = (count) => Array.from({ length: count }, (_, value) => value);
-
-/** Emits numbers until a condition holds, and a few after that. */
-async function emitUntil(job, condition) {
-  let value = 0;
-  while (!condition()) await job.emit(value++);
-  for (let more = 0; more < 5; more++) await job.emit(value++);
-  return value;
-}
-
-/**
- * Starts a process whose consumer emits some values in each run, and does not end it. The process prints a line once it plays, and
- * one behind the values of each run.
- */
-function emitAndHang(scene, { id, values }) {
-  return scene.child(
-    async ({ hfxbus, options, data, print }) => {
-      const connection = hfxbus.ConnectionManager.standalone(options);
-      const consumer = new hfxbus.Consumer(connection, { group: data.group, id: data.id });
-      consumer.process({
-        stream: data.stream,
-        processor: async (job) => {
-          for (const value of data.values) await job.emit(value);
-          print('emitted');
-          await new Promise((resolve) => setTimeout(resolve, 60_000));
-        },
-      });
-      await consumer.play();
-      print('plays');
-    },
-    { data: { stream: scene.stream, group: scene.group, id, values } },
-  );
-}
-
-ours('results of several servers are on the servers of their jobs', async (_, scene) => {
-  const { stream, group } = scene;
-  const servers = await scene.nodes();
-  const connection = scene.partition(servers, { each: [{ keyPrefix: 'own:' }] });
-  await scene.play(
-    async (job) => {
-      for (const value of upTo(3)) await job.emit(value);
-    },
-    { connection, route: scene.hfxbus.DISTRIBUTED_ROUTING },
-  );
-  const producer = scene.producer(connection);
-  const other = scene.producer(scene.partition(servers, { each: [{ keyPrefix: 'own:' }] }));
-  const ids = [0, 1, 2].map((node) => scene.nameOn(node, 'job'));
-  for (const [node, id] of ids.entries()) {
-    const job = await producer.send({ stream, job: producer.job(id), waitFor: [group] });
-    const readers = [follow(job.results()), follow(other.results({ stream, group, id }))];
-    for (const { failure, values } of readers) {
-      assert.strictEqual(await failure, null);
-      assert.deepStrictEqual(values(), [0, 1, 2]);
-    }
-    const key = `${node === 0 ? 'own:' : ''}${keys.result(stream, group, id)}`;
-    assert.strictEqual(await servers[node].call('EXISTS', key), 1);
-  }
-});
-
-ours('a result of a Cluster follows its slot to another node, without a gap', async (_, scene) => {
-  const { stream, group } = scene;
-  const cluster = await scene.cluster();
-  const connection = scene.connectCluster(cluster);
-  let isMoved = false;
-  let count = 0;
-  await scene.play(
-    async (job) => {
-      count = await emitUntil(job, () => isMoved);
-    },
-    { connection },
-  );
-  const producer = scene.producer(connection);
-  const job = await sent(scene, producer);
-  const reader = follow(job.results());
-  const other = scene.producer(scene.connectCluster(cluster));
-  const remote = follow(other.results({ stream, group, id: job.id }));
-  await until(() => reader.chunks.length > 20 && remote.chunks.length > 20);
-  const key = keys.result(stream, group, job.id);
-  const from = cluster.primaries.indexOf(await cluster.home(key));
-  await cluster.move([await cluster.slot(key)], cluster.primaries[(from + 1) % 3]);
-  const seen = reader.chunks.length;
-  await until(() => reader.chunks.length > seen + 20);
-  isMoved = true;
-  assert.deepStrictEqual([await reader.failure, await remote.failure], [null, null]);
-  assert.deepStrictEqual(reader.values(), upTo(count));
-  assert.deepStrictEqual(remote.values(), upTo(count));
-});
 
 ours('lost connections of writer and reader neither lose nor repeat a chunk', async (_, scene) => {
   const proxies = [await TcpProxy.to(scene.redis.port), await TcpProxy.to(scene.redis.port)];

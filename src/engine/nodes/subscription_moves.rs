@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use crate::redis_io::cluster::topology::Changes;
-use crate::redis_io::link::LinkState;
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{BoxFuture, LinkState};
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
 use crate::engine::nodes::message_router::MessageRouter;
@@ -16,7 +17,8 @@ use crate::engine::runtime::backoff::Backoff;
 struct Move {
     from: Arc<Subscriber>,
     to: Arc<Subscriber>,
-    names: Vec<Name>,
+    /// Each name with the confirmation that it was unsubscribed.
+    names: Vec<(Name, BoxFuture<Result<(), RedisError>>)>,
 }
 
 /// Moves subscriptions after each change of the topology, while there are any.
@@ -35,7 +37,8 @@ pub(crate) async fn follow_slots(
 }
 
 impl SubscriberPool {
-    /// Notes the new subscriber of each misplaced name.
+    /// Notes the new subscriber of each misplaced name, and unsubscribes it from the old one. That is submitted under the lock:
+    /// a later move can bring the name back, and must subscribe behind it.
     fn begin_moves(&self) -> Vec<Move> {
         let Some(topology) = self.opener().topology() else { return Vec::new() };
         let mut set = self.set();
@@ -46,8 +49,10 @@ impl SubscriberPool {
             let Some(from) = set.of(&name).map(|open| open.subscriber.clone()) else { continue };
             set.place(name.clone(), Some(slot), to.clone());
             let ends = [Arc::as_ptr(&from), Arc::as_ptr(&to.subscriber)].map(|end| end as usize);
+            let unsubscribed = name.unsubscribe(&from);
             let one = moves.entry(ends);
-            one.or_insert_with(|| Move { from, to: to.subscriber, names: Vec::new() }).names.push(name);
+            let one = one.or_insert_with(|| Move { from, to: to.subscriber, names: Vec::new() });
+            one.names.push((name, unsubscribed));
         }
         moves.into_values().collect()
     }
@@ -56,14 +61,15 @@ impl SubscriberPool {
 impl Move {
     /// Unsubscribes before it subscribes, so that no message arrives twice. Messages in between are asked for.
     async fn run(self, pool: Weak<SubscriberPool>, router: Arc<MessageRouter>) {
-        for name in &self.names {
-            let unsubscribed = name.unsubscribe(&self.from);
+        let mut names = Vec::with_capacity(self.names.len());
+        for (name, unsubscribed) in self.names {
             if self.from.state() == LinkState::Ready {
                 // A connection that ends has no subscription either.
                 let _ = unsubscribed.await;
             }
+            names.push(name);
         }
-        for name in &self.names {
+        for name in &names {
             subscribe(name, &self.to, &pool).await;
         }
         router.report_gap();
@@ -86,8 +92,15 @@ async fn subscribe(name: &Name, to: &Arc<Subscriber>, pool: &Weak<SubscriberPool
         }
         tokio::time::sleep(backoff.next_wait()).await;
     }
-    if !is_placed() && to.state() != LinkState::End {
+    let Some(pool) = pool.upgrade() else { return };
+    let unsubscribed = {
+        // Under the lock, so that a later subscription comes behind it.
+        let set = pool.set();
+        let is_elsewhere = set.of(name).is_none_or(|on| !Arc::ptr_eq(&on.subscriber, to));
+        (is_elsewhere && to.state() != LinkState::End).then(|| name.unsubscribe(to))
+    };
+    if let Some(unsubscribed) = unsubscribed {
         // It was given up, or has moved on, during the wait.
-        let _ = name.unsubscribe(to).await;
+        let _ = unsubscribed.await;
     }
 }

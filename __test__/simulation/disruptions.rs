@@ -95,6 +95,11 @@ impl Disruptions {
         Self { intervals, blocked, clocks, deliveries, changes, slowest }
     }
 
+    /// Maximum delay of the network in ms.
+    pub fn slowest(&self) -> u64 {
+        self.slowest
+    }
+
     /// Returns true if a process was disturbed at any time.
     pub fn any(&self, process: u32) -> bool {
         self.intervals.iter().any(|one| one.process.is_none_or(|of| of == process))

@@ -1,12 +1,13 @@
-//! Deliveries in the replies of servers: entries that a consumer has read, claimed or renewed.
+//! Effects in the replies of servers: entries that a consumer has read, claimed or renewed, and permits of rate limits.
 
 use crate::history::Done;
 
-/// Reads the deliveries of an XREADGROUP or an XCLAIM from its words and its reply.
-pub fn delivery_of(command: &str, words: &[&[u8]], reply: &[u8]) -> Vec<Done> {
+/// Reads the deliveries of an XREADGROUP or an XCLAIM, or the permits of a request, from the words and the reply.
+pub fn of_command(command: &str, words: &[&[u8]], reply: &[u8]) -> Vec<Done> {
     match command {
         "xreadgroup" => read(words, reply),
         "xclaim" => claimed(words, reply).into_iter().collect(),
+        "set" | "incrby" => permits(command, words, reply).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -52,6 +53,19 @@ fn claimed(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
         is_start: !words.iter().any(|word| word.eq_ignore_ascii_case(b"justid")),
         is_forced: words.iter().any(|word| word.eq_ignore_ascii_case(b"force")),
     })
+}
+
+/// Reads a command about the window of a rate limit, if its key is that of a budget.
+fn permits(command: &str, words: &[&[u8]], reply: &[u8]) -> Option<Done> {
+    let key = text(words.get(1)?);
+    let budget = key.strip_prefix("hfxbus:lim:").or_else(|| key.strip_prefix("hfxbus:lmk:"))?.to_owned();
+    match command {
+        "set" => reply.starts_with(b"+").then_some(Done::WindowBegun { budget }),
+        _ => {
+            let count = number(lines(reply).next()?.strip_prefix(b":")?)?;
+            Some(Done::Permitted { budget, asked: number(words.get(2)?)?, count })
+        }
+    }
 }
 
 fn lines(reply: &[u8]) -> impl Iterator<Item = &[u8]> {

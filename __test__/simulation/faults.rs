@@ -33,6 +33,7 @@ impl Running<'_> {
                 });
             }
             Action::Cut(process, node, cut) => self.cut(process as u32 + 1, port(node), cut),
+            Action::Break(process, what) => self.world.breaks.add(process as u32 + 1, what),
             Action::Outage(node, ms) => {
                 self.world.take_down(port(node), true);
                 self.later(ms, move |world| world.take_down(port(node), false));

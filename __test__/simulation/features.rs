@@ -1,7 +1,9 @@
 //! Features of jobs and consumers that are added to a part of the scripts.
 
 use crate::random::Random;
-use crate::scenario::{Action, Arrangement, Consumer, Cut, Fair, Once, Payload, Process, Scenario, Timed};
+use crate::scenario::{
+    Action, Arrangement, Consumer, Cut, Fair, Limit, Once, Payload, Process, Scenario, Timed,
+};
 
 /// Adds features to the script of a seed.
 pub fn add(scenario: &mut Scenario, random: &mut Random) {
@@ -91,6 +93,17 @@ pub fn add_keys(scenario: &mut Scenario, random: &mut Random) {
             consumer.fair = Some(Fair { cap, waiting: random.pick(&[1, 4, 16, 100]) });
         }
     }
+}
+
+/// Limits the starts of a stream. All consumers have the option, and jobs that fail and run again need permits too.
+pub fn add_limit(scenario: &mut Scenario, random: &mut Random) {
+    let has_legacy = scenario.processes.iter().any(|process| process.legacy.is_some());
+    if has_legacy || scenario.is_calm() {
+        return;
+    }
+    let limited = random.below(scenario.streams.len() as u64) as usize;
+    let (max, interval) = random.pick(&[(1, 100), (2, 500), (5, 500), (3, 1_000), (10, 2_000)]);
+    scenario.streams[limited].limit = Some(Limit { max, interval, by_key: random.happens(30) });
 }
 
 /// A consumer of 2.2.0 joins a group.

@@ -1,6 +1,7 @@
 //! Makes the script of a seed.
 
 use crate::features;
+use crate::losses;
 use crate::random::Random;
 use crate::scenario::{
     Action, Arrangement, Behaviour, Consumer, Cut, Group, Payload, Process, Refused, Scenario, Send, Stream,
@@ -17,6 +18,10 @@ const WITH_IDS: u64 = 30;
 const WITH_ORDER: u64 = 20;
 /// Part of the seeds whose scripts have keys and fair dispatch, in percent.
 const WITH_KEYS: u64 = 25;
+/// Part of the seeds whose scripts have a rate limit, in percent.
+const WITH_LIMITS: u64 = 15;
+/// Part of the seeds whose scripts lose commands, replies and processes at a bad time, in percent.
+const WITH_LOSSES: u64 = 50;
 
 /// Makes the script of a seed.
 pub fn generate(seed: u64) -> Scenario {
@@ -39,6 +44,14 @@ pub fn generate(seed: u64) -> Scenario {
     let random = &mut Random::new(seed, 17);
     if random.happens(WITH_KEYS) {
         features::add_keys(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 18);
+    if random.happens(WITH_LIMITS) {
+        features::add_limit(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 19);
+    if random.happens(WITH_LOSSES) {
+        losses::add(&mut scenario, random);
     }
     scenario
 }
@@ -94,7 +107,7 @@ fn add_retention(scenario: &mut Scenario) {
 }
 
 fn stream(random: &mut Random) -> Stream {
-    Stream { capped: if random.happens(12) { random.within(5, 200) } else { 0 }, lease: None }
+    Stream { capped: if random.happens(12) { random.within(5, 200) } else { 0 }, lease: None, limit: None }
 }
 
 fn group(random: &mut Random) -> Group {

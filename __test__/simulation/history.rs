@@ -217,6 +217,16 @@ pub enum Done {
         consumer: String,
         is_new: bool,
     },
+    /// A window of a rate limit begins. A budget is that of a stream, a group, and a key if the limit has keys.
+    WindowBegun {
+        budget: String,
+    },
+    /// Permits were requested. The count is that of the window from here on.
+    Permitted {
+        budget: String,
+        asked: u64,
+        count: u64,
+    },
     Flushed,
     /// A replica has taken over: what was done with these streams since then is undone.
     Rewound {

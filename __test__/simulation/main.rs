@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing there has failed")]
 #![expect(clippy::print_stdout, reason = "this is a command")]
 
+mod breaks;
 mod checks;
 mod command;
 mod connections;
@@ -17,6 +18,7 @@ mod generator;
 mod groups;
 mod history;
 mod legacy;
+mod losses;
 mod panics;
 mod pipe;
 mod planted;

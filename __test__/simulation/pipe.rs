@@ -10,6 +10,7 @@ use hfxbus::redis_io::world::pipe::{Pipe, PipeEnd};
 use tokio::io::Interest;
 use tokio::time::Instant;
 
+use crate::breaks::Moment;
 use crate::history::Event;
 use crate::random::Random;
 use crate::trace;
@@ -144,6 +145,51 @@ impl Link {
         self.lock().ways[1].is_deaf = true;
     }
 
+    /// Sends bytes on a way, later than usual by a time. Returns their arrival.
+    fn send(self: &Arc<Self>, state: &mut State, way: usize, bytes: &[u8], later: Duration) -> Instant {
+        let at = state.arrival(way, self.latency) + later;
+        let way = &mut state.ways[way];
+        way.segments.push_back((at, bytes.to_vec()));
+        (way.in_flight, way.last) = (way.in_flight + bytes.len(), Some(at));
+        self.wake_at(at);
+        at
+    }
+
+    /// Breaks the connections of the process to this server around a write that has `bytes`.
+    fn break_at(self: &Arc<Self>, state: &mut State, bytes: &[u8], moment: Moment) {
+        let mut at = Instant::now();
+        match moment {
+            Moment::Before => state.ways[0].is_deaf = true,
+            Moment::After => {
+                at = self.send(state, 0, bytes, Duration::ZERO) + Duration::from_millis(1);
+                state.ways[1].is_deaf = true;
+            }
+            Moment::Late(ms) => {
+                self.send(state, 0, bytes, Duration::from_millis(ms));
+                state.ways[1].is_deaf = true;
+            }
+        }
+        let (this, is_late) = (self.clone(), matches!(moment, Moment::Late(_)));
+        tokio::spawn(async move {
+            tokio::time::sleep_until(at).await;
+            let mut links = Vec::new();
+            world::with(|world| links = world.links(Some(this.process), Some(this.port)));
+            for link in links {
+                if is_late && link.number == this.number { link.lose_client() } else { link.reset() }
+            }
+        });
+    }
+
+    /// Ends the connection for its client only. The server still gets what is under way.
+    fn lose_client(&self) {
+        let mut state = self.lock();
+        state.ways[1].segments.clear();
+        state.ways[1].end = Some(Instant::now());
+        state.wake();
+        drop(state);
+        world::note(Event::Broken { process: self.process, port: self.port });
+    }
+
     fn wake_at(self: &Arc<Self>, at: Instant) {
         let link = self.clone();
         tokio::spawn(async move {
@@ -228,6 +274,13 @@ impl Pipe for End {
         if state.ways[to].is_deaf || state.ways[to].end.is_some() {
             return Ok(count);
         }
+        let whole = &bytes[..bytes.len().min(room)];
+        if to == 0
+            && let Some(moment) = world::take_break(self.link.process, whole)
+        {
+            self.link.break_at(&mut state, whole, moment);
+            return Ok(whole.len());
+        }
         let passing = state.ways[to].cut_after.map_or(count, |left| left.min(count));
         trace::note(|| {
             format!("link {} way {to} write {} {:x}", self.link.number, count, trace::digest(&bytes[..count]))
@@ -241,11 +294,7 @@ impl Pipe for End {
             };
             for part in [&bytes[..first], &bytes[first..passing]].into_iter().filter(|part| !part.is_empty())
             {
-                let at = state.arrival(to, self.link.latency);
-                let way = &mut state.ways[to];
-                way.segments.push_back((at, part.to_vec()));
-                way.in_flight += part.len();
-                self.link.wake_at(at);
+                self.link.send(&mut state, to, part, Duration::ZERO);
             }
         }
         if let Some(left) = &mut state.ways[to].cut_after {

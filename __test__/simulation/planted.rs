@@ -5,7 +5,7 @@ use crate::generator;
 use crate::run;
 
 /// Names of the planted faults, as in the calls of `planted` in src.
-pub const FAULTS: [&str; 52] = [
+pub const FAULTS: [&str; 55] = [
     "acknowledged before it runs",
     "buffered payload is lost",
     "cancelled send is added",
@@ -40,12 +40,15 @@ pub const FAULTS: [&str; 52] = [
     "missing send counts as found",
     "new stream is read from its end",
     "next of a key starts early",
+    "next window is not awaited",
     "no grace after a reconnection",
     "no lease renewal",
     "one entry too many",
     "partition lease is not renewed",
     "pause does not wait",
     "pause leaves the read",
+    "permits are not counted",
+    "permits outlive their window",
     "refused settlement is forgotten",
     "released slot is freed again",
     "retention does not wait",

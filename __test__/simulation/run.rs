@@ -8,7 +8,7 @@ use std::time::Duration;
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::options::bus::{BusOptions, EjectOptions, Route};
 use hfxbus::engine::options::consumer::{
-    ConsumerOptions, FairOptions, OrderOptions, ReadFrom, StreamOptions,
+    ConsumerOptions, FairOptions, OrderOptions, RateLimitOptions, ReadFrom, StreamOptions,
 };
 use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
@@ -230,7 +230,12 @@ impl<'a> Running<'a> {
                     .lease
                     .map(|ms| OrderOptions { stream: Scenario::stream_name(stream), lease: time(ms) }),
                 fair: consumer.fair.map(|fair| FairOptions { cap: fair.cap, waiting: Some(fair.waiting) }),
-                limit: None,
+                limit: self.scenario.streams[stream].limit.map(|limit| RateLimitOptions {
+                    stream: Scenario::stream_name(stream),
+                    max: limit.max,
+                    interval: time(limit.interval),
+                    by_key: limit.by_key,
+                }),
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

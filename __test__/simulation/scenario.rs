@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::breaks::Break;
+
 /// The script of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Scenario {
@@ -50,6 +52,20 @@ pub struct Stream {
     /// Lease in ms, if each consumer group runs the jobs of a key in their order.
     #[serde(default)]
     pub lease: Option<u64>,
+    /// Rate limit of each consumer group.
+    #[serde(default)]
+    pub limit: Option<Limit>,
+}
+
+/// Rate limit of a stream.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Limit {
+    /// Maximum number of starts in a window.
+    pub max: u64,
+    /// Time of a window in ms.
+    pub interval: u64,
+    /// True if each key has windows of its own.
+    pub by_key: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -133,6 +149,7 @@ pub enum Action {
     /// The process does not reach a server for some ms. The flag breaks its connections at the end.
     Separate(ProcessIndex, u16, u64, bool),
     Cut(ProcessIndex, u16, Cut),
+    Break(ProcessIndex, Break),
     /// The server is gone for some ms, and then there with its data.
     Outage(u16, u64),
     Refuse(u16, Refused, u64),
@@ -164,7 +181,8 @@ impl Action {
             | Self::Freeze(process, _)
             | Self::Block(process, _)
             | Self::Separate(process, ..)
-            | Self::Cut(process, ..) => Some(*process),
+            | Self::Cut(process, ..)
+            | Self::Break(process, _) => Some(*process),
             _ => None,
         }
     }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::breaks::{Breaks, Moment};
 use crate::effects;
 use crate::history::{Done, Event, History};
 use crate::pipe::{Latency, Link};
@@ -35,6 +36,8 @@ const BUS_DELAY: Duration = Duration::from_millis(1);
 
 /// The world of a thread.
 pub struct World {
+    /// Connections that break at a command.
+    pub breaks: Breaks,
     start: Instant,
     state: RefCell<State>,
 }
@@ -90,7 +93,8 @@ impl World {
             topology: Topology::Standalone,
             is_forwarding: false,
         };
-        let world = Rc::new(Self { start: Instant::now(), state: RefCell::new(state) });
+        let world =
+            Rc::new(Self { breaks: Breaks::default(), start: Instant::now(), state: RefCell::new(state) });
         simulation::install(Some(world.clone()));
         world
     }
@@ -291,7 +295,7 @@ impl simulation::World for World {
             history.note(Event::Server { port: of_events, done });
         }
         let command = words.first().map_or_else(String::new, |word| text_of(word).to_ascii_lowercase());
-        for done in effects::delivery_of(&command, words, reply) {
+        for done in effects::of_command(&command, words, reply) {
             history.note(Event::Server { port: of_events, done });
         }
     }
@@ -373,6 +377,11 @@ pub fn with(call: impl FnOnce(&World)) {
     }
 }
 
+/// Takes the break of a process at a write to a server, if there is one.
+pub fn take_break(process: u32, bytes: &[u8]) -> Option<Moment> {
+    CURRENT.with_borrow(|world| world.as_ref()?.breaks.take(process, bytes))
+}
+
 fn text_of(word: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
@@ -412,7 +421,7 @@ fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
             let below = text(2).eq_ignore_ascii_case("minid").then(|| text(4));
             Some(Done::Trimmed { stream: text(1), below })
         }
-        "set" => {
+        "set" if text(1).contains(":rtl:") => {
             let stream = format!("hfxbus:str:{}", text(1).strip_prefix("hfxbus:rtl:")?);
             Some(Done::Leased { stream, consumer: text(2), is_new: reply.starts_with(b"+") })
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::summary::Summary;
 use crate::history::{Control, Done, Event, Timed};
-use crate::scenario::Arrangement;
+use crate::scenario::{Arrangement, Stream};
 
 /// Time within which `pause()` settles once no job runs, in ms.
 const PAUSE: u64 = 1_500;
@@ -35,9 +35,10 @@ impl Summary<'_> {
             let room = self.concurrency_of(number) + self.read_ahead_of(number);
             // Each stream of a Cluster can have a read of its own.
             // A partition is read by its owner only.
-            let is_ordered = self.scenario.streams.iter().any(|stream| stream.lease.is_some());
+            // A stream without permits is left out, and the others have its room.
+            let is_left_out = |stream: &Stream| stream.lease.is_some() || stream.limit.is_some();
             let streams = match self.scenario.arrangement {
-                _ if is_ordered => 1,
+                _ if self.scenario.streams.iter().any(is_left_out) => 1,
                 Arrangement::Cluster(_) => 1,
                 Arrangement::Standalone | Arrangement::Sentinel => self.scenario.streams.len(),
             };

@@ -7,6 +7,7 @@ mod delivery;
 mod ending;
 mod key_order;
 mod ledger;
+mod limits;
 mod outcome;
 mod payloads;
 mod regrouping;
@@ -48,7 +49,7 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 29] = [
+    let checks: [(&'static str, Check<'a>); 30] = [
         ("delivery", Summary::delivery),
         ("delayed sends", Summary::delayed_sends),
         ("outcome", Summary::outcome),
@@ -60,6 +61,7 @@ fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violat
         ("shares", Summary::shares),
         ("order", Summary::order),
         ("key order", Summary::key_order),
+        ("limits", Summary::limits),
         ("overlap", Summary::overlap),
         ("retry limit", Summary::retry_limit),
         ("repetition", Summary::repetition),

@@ -107,6 +107,7 @@ impl Summary<'_> {
                     }
                 }
                 Done::Leased { .. } | Done::Delivered { .. } | Done::Claimed { .. } => {}
+                Done::WindowBegun { .. } | Done::Permitted { .. } => {}
                 Done::Flushed => streams.retain(|(on, _), _| on != port),
             }
         }

@@ -162,7 +162,9 @@ impl<'a> Summary<'a> {
             Done::Acknowledged { .. }
             | Done::Delivered { .. }
             | Done::Claimed { .. }
-            | Done::Trimmed { .. } => {}
+            | Done::Trimmed { .. }
+            | Done::WindowBegun { .. }
+            | Done::Permitted { .. } => {}
         }
     }
 
@@ -344,6 +346,12 @@ impl<'a> Summary<'a> {
     pub(super) fn lease_of(&self, stream: &str) -> Option<u64> {
         let streams = (0..self.scenario.streams.len()).zip(&self.scenario.streams);
         streams.into_iter().find(|(at, _)| Scenario::stream_key(*at) == stream)?.1.lease
+    }
+
+    /// Returns true if a stream has a rate limit. Its entries wait for permits.
+    pub(super) fn is_limited(&self, stream: &str) -> bool {
+        let mut streams = (0..self.scenario.streams.len()).zip(&self.scenario.streams);
+        streams.any(|(at, one)| one.limit.is_some() && Scenario::stream_key(at) == stream)
     }
 
     /// Returns true if a consumer has reported that a job is exhausted, or a server has its dead letter.

@@ -23,10 +23,11 @@ impl Summary<'_> {
         for (job, entry) in self.entries.iter().flat_map(|(job, all)| all.iter().map(move |one| (job, one))) {
             for key in &entry.groups {
                 let Some(group) = group_number(key) else { continue };
-                // An entry can wait for another one of its key, or for an owner.
+                // An entry can wait for another one of its key, for an owner, or for a permit.
                 if self.is_lost(entry, key)
                     || self.flushed.contains_key(&entry.port)
                     || self.lease_of(&entry.stream).is_some()
+                    || self.is_limited(&entry.stream)
                 {
                     continue;
                 }
@@ -75,6 +76,7 @@ impl Summary<'_> {
             || self.is_destroyed(group, job)
             || self.is_ever_rewound(entry.port, &entry.stream)
             || self.lease_of(&entry.stream).is_some()
+            || self.is_limited(&entry.stream)
         {
             return;
         }

@@ -15,6 +15,7 @@ use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::RequestQueue;
 use crate::redis_io::connection::resend::{MOST_FAILURES, deliver, note, take_found};
 use crate::redis_io::connection::resend_check::{ClientIdentity, FoundSend, ResendCheck};
+use crate::redis_io::connection::sent_streams::SentStreams;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 use crate::redis_io::world::fault::planted;
@@ -34,8 +35,8 @@ impl ClusterState {
             let checks = self.checks_sends && !inner.closing && queue.uncertain() > 0;
             checks.then(|| inner.known_sends())
         };
-        let check = known.and_then(|sent| ResendCheck::new(&queue, &sent, None, 0));
-        let (Some(shared), Some(_)) = (self.this.upgrade(), check) else {
+        let known = known.filter(|sent| ResendCheck::new(&queue, sent, None, 0).is_some());
+        let (Some(shared), Some(known)) = (self.this.upgrade(), known) else {
             return self.requeue_all(queue.take_commands(), error);
         };
         self.topology.refresh();
@@ -46,7 +47,7 @@ impl ClusterState {
             tokio::select! {
                 biased;
                 () = shared.is_gone() => {}
-                () = shared.resolve_sent(&mut queue, client, node) => {}
+                () = shared.resolve_sent(&mut queue, &known, (client, node)) => {}
             }
             shared.lock().held -= extent;
             shared.requeue_all(queue.take_commands(), error);
@@ -54,19 +55,18 @@ impl ClusterState {
     }
 
     /// Ends the sends whose entries are found. A search that fails begins again with smaller pages, a limited number of
-    /// times.
+    /// times. Later sends of another connection can be confirmed meanwhile, so `sent` is that of the lost connection's end.
     async fn resolve_sent(
         &self,
         queue: &mut RequestQueue,
-        mut client: Option<ClientIdentity>,
-        node: Option<Address>,
+        sent: &SentStreams,
+        (mut client, node): (Option<ClientIdentity>, Option<Address>),
     ) {
         let (pause, deadline) = (self.topology.options().failover_delay, Instant::now() + PATIENCE);
         for failures in 0..MOST_FAILURES {
             tokio::time::sleep_until(deadline.min(Instant::now() + pause.max(SHORTEST_PAUSE))).await;
-            let sent = self.lock().known_sends();
             let previous = client.take().filter(|_| node.is_some());
-            let Some(mut check) = ResendCheck::new(queue, &sent, previous, failures) else { return };
+            let Some(mut check) = ResendCheck::new(queue, sent, previous, failures) else { return };
             match timeout_at(deadline, self.search(&mut check, node.as_ref())).await {
                 Ok(Ok(())) => return self.end_found(queue, &check.found()),
                 Ok(Err(_)) => {}

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 18] = [
+pub const SCRIPTS: [(&str, &str); 19] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -74,6 +74,10 @@ pub const SCRIPTS: [(&str, &str); 18] = [
     (
         include_str!("scripts/200377.json"),
         "an entry that a read got after a pause had given it up waited for claimDeadline",
+    ),
+    (
+        include_str!("scripts/300047.json"),
+        "an entry that a destroyed group had lost waited for ever, and kept the turn of its key",
     ),
 ];
 

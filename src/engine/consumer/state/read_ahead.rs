@@ -84,12 +84,8 @@ impl ConsumerState {
         if self.fair.is_some() {
             return self.take_fair(now, lease);
         }
-        let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
-        let (streams, reads_ahead) = (&self.streams, self.read_ahead > 0);
-        self.buffered.take(|one| {
-            let stream = &streams[one.stream as usize];
-            (is_held(one) || !reads_ahead && stream.ownership.is_some()) && stream.can_start(now)
-        })
+        let streams = &self.streams;
+        self.buffered.take(|one| streams[one.stream as usize].can_start_waiting(one.touched, now, lease))
     }
 
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still

@@ -1,5 +1,7 @@
 //! State of one stream. Pure.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
@@ -196,6 +198,13 @@ impl StreamState {
     /// Returns true if jobs of the stream can begin: it is not ordered, or this consumer owns it.
     pub fn can_start(&self, now: Instant) -> bool {
         self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+    }
+
+    /// Returns true if an entry that waits, with a lease from `touched` on, can start. No other consumer claims the entries of
+    /// an owned partition, also not those that the group has lost and that no renewal finds.
+    pub fn can_start_waiting(&self, touched: Instant, now: Instant, lease: Duration) -> bool {
+        let is_held = self.ownership.is_some() || now.saturating_duration_since(touched) <= lease;
+        is_held && self.can_start(now)
     }
 
     /// Returns true if idle entries of the stream can be claimed, with a takeover those before

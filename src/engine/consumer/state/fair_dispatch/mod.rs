@@ -80,9 +80,9 @@ impl ConsumerState {
     /// Takes the entry that starts next, as [`ConsumerState::take_waiting`].
     pub(super) fn take_fair(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
         let Self { fair: Some(fair), streams, buffered, .. } = self else { return None };
-        let (key, mut one) = fair.schedule.take(|one| {
-            now.saturating_duration_since(one.touched) <= lease && streams[one.stream as usize].can_start(now)
-        })?;
+        let can_start =
+            |one: &BufferedEntry| streams[one.stream as usize].can_start_waiting(one.touched, now, lease);
+        let (key, mut one) = fair.schedule.take(can_start)?;
         fair.remove(streams, &one);
         buffered.forget(&one);
         one.fair_key = Some(key).filter(|_| !planted("fair slot is not counted"));

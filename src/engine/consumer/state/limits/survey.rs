@@ -162,8 +162,7 @@ impl ConsumerState {
 
 /// Returns true if an entry can start once it has a permit.
 fn can_have_permit(streams: &[StreamState], one: &BufferedEntry, now: Instant, lease: Duration) -> bool {
-    let is_held = now.saturating_duration_since(one.touched) <= lease;
-    is_held && streams[one.stream as usize].can_start(now)
+    streams[one.stream as usize].can_start_waiting(one.touched, now, lease)
 }
 
 #[cfg(test)]

@@ -114,15 +114,15 @@ impl Summary<'_> {
         if !self.end.unsettled.is_empty() {
             return;
         }
-        let mut waits: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut waits: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
         let mut senders: BTreeMap<u32, u32> = BTreeMap::new();
-        for Timed { event, .. } in self.events.iter().filter(|timed| timed.at < self.end.stopping) {
+        for Timed { at, event } in self.events.iter().filter(|timed| timed.at < self.end.stopping) {
             match event {
                 Event::Send { job, process } => drop(senders.insert(*job, *process)),
                 Event::Sent { job, error: None } => {
                     let process = senders.get(job).copied().unwrap_or(0);
                     if self.sends.get(job).is_some_and(|send| !send.waits_for.is_empty()) {
-                        waits.insert(*job, process);
+                        waits.insert(*job, (process, *at));
                     }
                 }
                 _ => {}
@@ -133,14 +133,20 @@ impl Summary<'_> {
                 waits.remove(job);
             }
         }
-        for (job, process) in waits {
+        for (job, (process, sent)) in waits {
             let send = self.sends[&job];
-            let is_lost = self.entries_of(job).iter().any(|entry| {
-                send.waits_for.iter().any(|group| {
-                    let key = format!("hfxbus:csr:g{group}");
-                    self.is_lost(entry, &key) || !entry.groups.contains(&key)
-                })
-            });
+            // A delayed send that was lost before its time has no entry.
+            let mut flushes = self.flushed.get(&Scenario::port(0)).into_iter().flatten();
+            let is_lost_before = send.delay().is_some()
+                && self.entries_of(job).is_empty()
+                && flushes.any(|flushed| *flushed >= sent);
+            let is_lost = is_lost_before
+                || self.entries_of(job).iter().any(|entry| {
+                    send.waits_for.iter().any(|group| {
+                        let key = format!("hfxbus:csr:g{group}");
+                        self.is_lost(entry, &key) || !entry.groups.contains(&key)
+                    })
+                });
             // Without dead letters no completion says that a crash was the last delivery.
             let is_given_up = send.waits_for.iter().any(|&group| {
                 self.is_exhausted(group, job) && (self.is_disturbed(group) || self.disruptions.any(process))

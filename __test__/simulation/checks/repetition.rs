@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Summary, group_number};
+use super::ledger::{Step, What};
+use super::summary::{Entry, Summary, group_number};
 use crate::history::{Control, Done, Event, Timed};
 
 impl Summary<'_> {
@@ -25,7 +26,9 @@ impl Summary<'_> {
                     starts.push(*at);
                     let count = starts.len() as u64;
                     // A job that waited in its process runs after a failover that has undone its delivery.
-                    let limit = self.scenario.groups[group].retry_limit + self.rewinds_of(entry, *at);
+                    let limit = self.scenario.groups[group].retry_limit
+                        + self.rewinds_of(entry, *at)
+                        + self.uncounted_deliveries(group, entry, *at);
                     if count > limit {
                         found.push(format!(
                             "at {at} j{job}: run {count} of {limit} in g{group}, consumer {consumer}"
@@ -66,6 +69,25 @@ impl Summary<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Number of deliveries that do not count, since a late hand-back has taken the entry from its new owner.
+    fn uncounted_deliveries(&self, group: usize, entry: &Entry, until: u64) -> u64 {
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        let is_late_hand_back = |nth: &usize| {
+            let step = steps[*nth];
+            let What::Claimed { consumer, idle: u64::MAX, is_start: false, .. } = step.what else {
+                return false;
+            };
+            let had_another = steps[..*nth].iter().any(|step| step.what.owner() != Some(consumer));
+            let process = Self::process_of(consumer);
+            had_another && step.at <= until && self.disruptions.is_late(process, entry.port, step.at)
+        };
+        let Some(last) = (0..steps.len()).rfind(is_late_hand_back) else { return 0 };
+        let is_delivery = |step: &&Step| {
+            matches!(step.what, What::Delivered(_) | What::Reread(_) | What::Claimed { is_start: true, .. })
+        };
+        steps[..last].iter().filter(is_delivery).count() as u64
     }
 
     /// No run begins a second after the acknowledgement of its entry, unless its process was disturbed.

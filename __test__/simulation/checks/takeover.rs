@@ -1,6 +1,6 @@
 //! Takeovers: an entry leaves its consumer after `claimDeadline` only, and not right after a reconnection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::{Step, What};
 use super::summary::Summary;
@@ -78,19 +78,27 @@ impl Summary<'_> {
     fn rejoined(&self) -> BTreeMap<(u32, u16), Vec<u64>> {
         let mut broken: BTreeMap<(u32, u16), (u64, u32)> = BTreeMap::new();
         let mut rejoined: BTreeMap<(u32, u16), Vec<u64>> = BTreeMap::new();
+        let mut stopped: BTreeSet<u32> = BTreeSet::new();
         for Timed { at, event } in self.events {
             match event {
+                // A bus that has stopped does not see that a closed connection breaks behind it, such as after a partition.
+                Event::Broken { process, .. } if stopped.contains(process) => {}
                 Event::Broken { process, port } => {
                     let (last, count) = broken.entry((*process, *port)).or_default();
                     (*last, *count) = (*at, if *last == *at { *count + 1 } else { 1 });
                 }
                 // A bus that was stopped begins anew.
                 Event::Called { what: Control::Stop, of } => broken.retain(|(process, _), _| process != of),
+                Event::Returned { what: Control::Stop, of, .. } => {
+                    broken.retain(|(process, _), _| process != of);
+                    stopped.insert(*of);
+                }
                 // A consumer has a connection for commands and one for its reads.
-                Event::Joined { process, port }
-                    if broken.remove(&(*process, *port)).is_some_and(|(_, count)| count > 1) =>
-                {
-                    rejoined.entry((*process, *port)).or_default().push(*at);
+                Event::Joined { process, port } => {
+                    stopped.remove(process);
+                    if broken.remove(&(*process, *port)).is_some_and(|(_, count)| count > 1) {
+                        rejoined.entry((*process, *port)).or_default().push(*at);
+                    }
                 }
                 _ => {}
             }

@@ -118,15 +118,21 @@ impl Summary<'_> {
     fn readiness(&self) -> Readiness {
         let mut ready: Readiness = BTreeMap::new();
         let mut since: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut playing: BTreeSet<u32> = BTreeSet::new();
+        let (mut beginning, mut playing): (BTreeSet<u32>, BTreeSet<u32>) = Default::default();
         let mut running: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for Timed { at, event } in self.events {
             let of = match event {
-                Event::Returned { what: Control::Play, of, error: None } => {
+                Event::Called { what: Control::Play, of } => {
+                    beginning.insert(*of);
+                    continue;
+                }
+                // A pause or a stop in between prevents the reads.
+                Event::Returned { what: Control::Play, of, error: None } if beginning.remove(of) => {
                     playing.insert(*of);
                     vec![*of]
                 }
                 Event::Called { what: Control::Pause, of } => {
+                    beginning.remove(of);
                     playing.remove(of);
                     vec![*of]
                 }
@@ -137,6 +143,7 @@ impl Summary<'_> {
                     let stopped: Vec<u32> =
                         playing.iter().copied().filter(|one| Self::process_of(*one) == *of).collect();
                     playing.retain(|one| Self::process_of(*one) != *of);
+                    beginning.retain(|one| Self::process_of(*one) != *of);
                     stopped
                 }
                 Event::Start { run, consumer, .. } => {

@@ -157,7 +157,13 @@ impl Running<'_> {
                 let last = self.call(node, &key, &["XREVRANGE", &key, "+", "-", "COUNT", "1"]);
                 let last = last.lines().find_map(parse_entry_id);
                 let reply = self.call(node, &key, &["XINFO", "GROUPS", &key]);
-                for mut group in parse_groups(&reply) {
+                let groups = parse_groups(&reply);
+                // One that was destroyed reads on once a consumer with claims has created it again.
+                let names =
+                    (0..self.scenario.groups.len()).filter(|_| last.is_some()).map(Scenario::group_key);
+                let missing = names.filter(|name| groups.iter().all(|group| group.name != *name));
+                left.extend(missing.map(|name| format!("node {node} s{stream} has no {name}")));
+                for mut group in groups {
                     group.is_behind = last > group.delivered;
                     if (group.pending > 0 || group.is_behind) && !self.is_exhausted(node, stream, &group) {
                         left.push(format!("node {node} s{stream} {group:?}"));

@@ -10,7 +10,9 @@ use crate::support::{DEADLINE, Engine, Server, TestBus, consumer_options, option
 fn a_stop_waits_for_jobs_and_leaves_nothing_behind() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
-    let consumer = bus.play(&engine, &["s"], consumer_options(1));
+    // The timer of the deadline ends with the bus.
+    let limit = Some(Duration::from_secs(3600));
+    let consumer = bus.play_with_deadline(&engine, &["s"], consumer_options(1), limit);
     let producer = bus.producer();
     bus.send(&producer, "s", "J", &["g"]);
     let (token, _) = bus.host.one_job();

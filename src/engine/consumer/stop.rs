@@ -124,6 +124,10 @@ impl Consumer {
             state.delayed_retries.clear();
             // Settlements under way stay: the end of their connection answers their requests.
             state.jobs.abandon();
+            if state.timer.is_some() {
+                // No deadline is left.
+                self.timer.notify_one();
+            }
             (std::mem::take(&mut state.waiting), state.retry_queue.take_all())
         };
         self.report(&unsent);

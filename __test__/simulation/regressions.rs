@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 19] = [
+pub const SCRIPTS: [(&str, &str); 21] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -78,6 +78,14 @@ pub const SCRIPTS: [(&str, &str); 19] = [
     (
         include_str!("scripts/300047.json"),
         "an entry that a destroyed group had lost waited for ever, and kept the turn of its key",
+    ),
+    (
+        include_str!("scripts/100643.json"),
+        "an entry of an ordered partition that was trimmed while it waited kept the turn of its key for ever",
+    ),
+    (
+        include_str!("scripts/100697.json"),
+        "an entry that was trimmed while it waited for another one of its key kept the rest of its key waiting",
     ),
 ];
 

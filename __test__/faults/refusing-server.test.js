@@ -10,8 +10,8 @@ const { until } = require('../support/wait-until.js');
 
 /** For how long a refusal is looked at, in ms. */
 const WHILE = 1000;
-/** Maximum CPU time of a waiting bus, in µs: a twentieth of the time, including this process. */
-const MOST_CPU = (WHILE * 1000) / 20;
+/** Maximum CPU time of a waiting bus, in µs: a tenth of the time, including this process. */
+const MOST_CPU = (WHILE * 1000) / 10;
 /** The longest back-off, and some time for a machine that does other things too. */
 const RECOVERY = 10000;
 

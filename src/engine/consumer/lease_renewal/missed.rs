@@ -56,7 +56,7 @@ impl Consumer {
         if missed.is_empty() || key.min_idle == 0 {
             return result;
         }
-        let has_lapsed = key.min_idle >= self.options.claim_deadline.as_millis() as u64;
+        let may_be_taken = self.may_be_taken(renewal);
         let stream_key = self.lock().streams[key.stream as usize].key.clone();
         let replies = self.submit_each(lane, &missed, |commands, id, to| {
             pack_pending_entry(commands, &stream_key, &self.group, *id, to);
@@ -67,7 +67,7 @@ impl Consumer {
                 Ownership::Own(entry) => own.push(entry),
                 Ownership::Lost => drop(result.lost.insert(id)),
                 // An entry that was trimmed while it waits still runs, if nobody else can have run it.
-                Ownership::Gone if has_lapsed => drop(result.lost.insert(id)),
+                Ownership::Gone if may_be_taken => drop(result.lost.insert(id)),
                 Ownership::Gone | Ownership::Unknown => {}
             }
         }

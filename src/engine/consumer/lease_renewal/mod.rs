@@ -183,17 +183,26 @@ impl Consumer {
     /// entries whose leases have lapsed leave, since a read of the history shows whether they belong to this consumer.
     fn refused(&self, renewal: &Renewal) -> RenewalResult {
         let mut result = RenewalResult::default();
-        if renewal.key.min_idle >= self.options.claim_deadline.as_millis() as u64 {
+        if self.may_be_taken(renewal) {
             let waiting = renewal.entries.iter().filter(|(_, token)| token.is_none());
             result.lost.extend(waiting.map(|(id, _)| *id));
         }
         result
     }
 
-    /// Returns true if an entry must not start before its next renewal shows its owner.
-    pub(crate) fn has_lapsed(&self, touched: Instant, now: Instant) -> bool {
+    /// Returns true if the leases of a renewal have lapsed, so that another consumer can have claimed its entries.
+    fn may_be_taken(&self, renewal: &Renewal) -> bool {
+        renewal.key.min_idle >= self.options.claim_deadline.as_millis() as u64
+    }
+
+    /// Returns true if an entry must not start before its next renewal shows its owner, and wakes that renewal.
+    pub(crate) fn awaits_renewal(&self, touched: Instant, now: Instant) -> bool {
         let is_held = now.saturating_duration_since(touched) <= self.trusted_lease();
-        !is_held && !planted("entry of a late reply starts")
+        let is_late = !is_held && !planted("entry of a late reply starts");
+        if is_late {
+            self.renewal_due.notify_one();
+        }
+        is_late
     }
 
     /// Maximum time since the last renewal of a waiting entry that starts.
@@ -330,7 +339,8 @@ pub(crate) fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
     Some(ids.iter().filter_map(id).collect())
 }
 
-/// Renews leases in intervals, at once after a reconnect, and soon after a refusal or a late reply. The task holds the consumer during a renewal only.
+/// Renews leases in intervals, at once after a reconnect, and soon after a refusal or a late reply. The task holds the consumer
+/// during a renewal only.
 async fn renew(
     consumer: Weak<Consumer>,
     interval: Duration,

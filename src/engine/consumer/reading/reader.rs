@@ -166,13 +166,10 @@ impl Consumer {
         let now = Instant::now();
         let times = (self.delivered_at(state, lane, now), now);
         self.wake_claiming(state);
-        let is_late = self.has_lapsed(times.0, now);
+        let is_late = self.awaits_renewal(times.0, now);
         // With fair dispatch all entries wait for the choice among their keys. Another consumer can have claimed late ones.
         let is_buffered = state.fair.is_some() || is_late;
         batch.free = if is_buffered { 0 } else { state.startable(self.options.concurrency) };
-        if is_late {
-            self.renewal_due.notify_one();
-        }
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {

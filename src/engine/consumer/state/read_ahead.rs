@@ -79,7 +79,7 @@ impl ConsumerState {
     }
 
     /// Takes the buffered entry that starts next. One without a renewal within `lease` stays until the next renewal shows its
-    /// owner. In an ordered partition that is necessary only while entries are read ahead.
+    /// owner, except in an owned partition.
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
         if self.fair.is_some() {
             return self.take_fair(now, lease);

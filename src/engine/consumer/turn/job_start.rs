@@ -47,10 +47,7 @@ impl Consumer {
         now: Instant,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        let is_late = self.has_lapsed(delivery.at, now);
-        if is_late {
-            self.renewal_due.notify_one();
-        }
+        let is_late = self.awaits_renewal(delivery.at, now);
         let is_limited = state.streams[delivery.stream as usize].limit.is_some();
         let is_direct = state.fair.is_none() && !is_limited && !is_late;
         if !is_parked && is_direct && state.can_start(delivery.stream, now) {

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert');
 const { ours, oursWithin } = require('../support/cases.js');
-const { Runs, SLOTS, ascending, play, send, waiting } = require('../support/keyed-jobs.js');
+const { Latencies, Runs, SLOTS, ascending, play, send, waiting } = require('../support/keyed-jobs.js');
 const { stays, until } = require('../support/wait-until.js');
 
 const CLAIMS = { claimInterval: 50, claimDeadline: 300 };
@@ -23,17 +23,11 @@ for (const [where, options] of [
     for (const key of SMALL_KEYS) await send(scene, key, 100, { partitions });
     const runs = new Runs();
     runs.isHeld = false;
-    // The latency of a job of the others, as the number of jobs of the first key that began before it.
-    const latencies = [];
-    const processor = async (job) => {
-      if (job.key !== 'a') latencies.push(runs.order.length - latencies.length);
-      await Promise.all([runs.hold(job), scene.redis.call('PING')]);
-    };
-    await play(scene, processor, options);
-    await until(() => latencies.length === SMALL_KEYS.length * 100, { timeout: 100_000 });
+    const latencies = new Latencies(scene, runs, 'a');
+    await play(scene, latencies.run, options);
+    await until(() => latencies.count === SMALL_KEYS.length * 100, { timeout: 100_000 });
     // Without fair dispatch it is that of the whole first key, or at random within it if partitions are read in turn.
-    latencies.sort((left, right) => left - right);
-    const late = latencies[Math.floor(latencies.length * 0.95)];
+    const late = latencies.p95;
     assert.ok(late < FLOOD / 10, `${late} jobs of the first key began before 95 % of the others`);
     for (const key of SMALL_KEYS) assert.deepStrictEqual(runs.numbers(key), ascending(100), `order of ${key}`);
     assert.strictEqual(new Set(runs.order).size, runs.order.length, 'no job ran twice');

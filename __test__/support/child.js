@@ -3,6 +3,8 @@
 const { spawn } = require('node:child_process');
 const { until } = require('./wait-until.js');
 
+const SEVERAL_SERVERS = require.resolve('./several-servers.js');
+
 /** Children of this process, none of which may outlive it. */
 const running = new Set();
 
@@ -13,8 +15,9 @@ process.on('exit', () => {
 /**
  * A Node process of its own that runs one function, for what may crash, hang, leak or print.
  *
- * The function gets `{ hfxbus, options, data, print }` and must not use anything of the file it is written in. `print`
- * does not go to stdout, so that what comes there is the package's.
+ * The function gets `{ hfxbus, options, data, connect, print }` and must not use anything of the file it is written in.
+ * `connect` connects to the bus of an arrangement of servers. `print` does not go to stdout, so that what comes there is the
+ * package's.
  */
 class Child {
   #process;
@@ -36,7 +39,9 @@ class Child {
     const source = `
       const print = (...values) => require('node:fs').writeSync(3, JSON.stringify(values) + '\\n');
       const { file, options, data } = JSON.parse(process.env.HFXBUS_CHILD);
-      (${run})({ hfxbus: require(file), options, data, print });`;
+      const hfxbus = require(file);
+      const connect = (...args) => require(${JSON.stringify(SEVERAL_SERVERS)}).connectBus(hfxbus, ...args);
+      (${run})({ hfxbus, options, data, connect, print });`;
     const env = { ...process.env, ...variables, HFXBUS_CHILD: JSON.stringify({ file: subject.file, options, data }) };
     // Of no use to the child, and it would report as a test.
     delete env.NODE_TEST_CONTEXT;

@@ -76,6 +76,35 @@ class Runs {
   }
 }
 
+/** Latencies of the jobs of other keys behind a flood of jobs of one, without fair dispatch those of the whole flood. */
+class Latencies {
+  #scene;
+  #runs;
+  #flood;
+  #all = [];
+
+  constructor(scene, runs, flood) {
+    this.#scene = scene;
+    this.#runs = runs;
+    this.#flood = flood;
+  }
+
+  /** Runs a job. Its latency is the number of jobs of the flood that began before it. */
+  run = async (job) => {
+    if (job.key !== this.#flood) this.#all.push(this.#runs.order.length - this.#all.length);
+    await Promise.all([this.#runs.hold(job), this.#scene.redis.call('PING')]);
+  };
+
+  get count() {
+    return this.#all.length;
+  }
+
+  /** The latency that 95 % of the jobs do not exceed. */
+  get p95() {
+    return [...this.#all].sort((left, right) => left - right)[Math.floor(this.#all.length * 0.95)];
+  }
+}
+
 /** The number of entries that wait in a consumer. */
 async function waiting(consumer) {
   return (await consumer.stats({ timeout: 0 })).waiting;
@@ -84,4 +113,4 @@ async function waiting(consumer) {
 /** The numbers from 0 on. */
 const ascending = (count) => Array.from({ length: count }, (_, at) => at);
 
-module.exports = { SLOTS, Runs, ascending, play, send, waiting };
+module.exports = { SLOTS, Latencies, Runs, ascending, play, send, waiting };

@@ -16,6 +16,11 @@ const severalServers = {
   },
 };
 
+/** Connects to the bus of an arrangement. `options` are those of a connection to a Cluster. */
+function connectBus({ ConnectionManager }, { nodes, startupNodes }, options) {
+  return nodes ? ConnectionManager.nodes({ nodes }) : ConnectionManager.cluster(startupNodes, options);
+}
+
 /** The names in Redis of the partitions of the case's stream, by server. */
 function partitionsBy(servers, stream) {
   return Promise.all(servers.map((server) => server.call('KEYS', keys.stream(`${stream}#*`))));
@@ -30,4 +35,4 @@ async function pendingIn(scene, servers) {
   return (await Promise.all(counts)).reduce((sum, [count]) => sum + count, 0);
 }
 
-module.exports = { severalServers, partitionsBy, pendingIn };
+module.exports = { severalServers, connectBus, partitionsBy, pendingIn };

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert');
 const { ours, oursWithin } = require('../support/cases.js');
-const { Runs, SLOTS, ascending, play, send, waiting } = require('../support/keyed-jobs.js');
+const { Latencies, Runs, SLOTS, ascending, play, send, waiting } = require('../support/keyed-jobs.js');
 const { partitionsBy, pendingIn, severalServers } = require('../support/several-servers.js');
 const { stays, until } = require('../support/wait-until.js');
 
@@ -28,18 +28,12 @@ for (const [kind, arrange] of Object.entries(severalServers)) {
     for (const key of SMALL_KEYS) await send(scene, key, SMALL, given);
     const runs = new Runs();
     runs.isHeld = false;
-    // The latency of a job of the others, as the number of jobs of the first key that began before it.
-    const latencies = [];
-    const processor = async (job) => {
-      if (job.key !== 'a') latencies.push(runs.order.length - latencies.length);
-      await Promise.all([runs.hold(job), scene.redis.call('PING')]);
-    };
+    const latencies = new Latencies(scene, runs, 'a');
     // The look-ahead has all jobs of a partition, so no key is hidden behind the first one.
-    await play(scene, processor, { ...given, fair: { waiting: 2 * FLOOD } });
-    await until(() => latencies.length === SMALL_KEYS.length * SMALL, { timeout: 40_000 });
+    await play(scene, latencies.run, { ...given, fair: { waiting: 2 * FLOOD } });
+    await until(() => latencies.count === SMALL_KEYS.length * SMALL, { timeout: 40_000 });
     await spreads(scene, servers);
-    latencies.sort((left, right) => left - right);
-    const late = latencies[Math.floor(latencies.length * 0.95)];
+    const late = latencies.p95;
     // Without fair dispatch the jobs of a key in the same partition begin behind all of the first one.
     assert.ok(late < FLOOD / 5, `${late} jobs of the first key began before 95 % of the others`);
     for (const key of SMALL_KEYS) assert.deepStrictEqual(runs.numbers(key), ascending(SMALL), `order of ${key}`);
@@ -102,12 +96,8 @@ for (const [kind, arrange] of Object.entries(severalServers)) {
     for (const key of names) await send(scene, key, SMALL, given);
     const [count, running] = [names.length * SMALL, 4];
     const child = scene.child(
-      async ({ hfxbus, data, print }) => {
-        const { ConnectionManager, Consumer } = hfxbus;
-        const connection = data.nodes
-          ? ConnectionManager.nodes({ nodes: data.nodes })
-          : ConnectionManager.cluster(data.startupNodes);
-        const consumer = new Consumer(connection, { group: data.group, concurrency: data.running });
+      async ({ hfxbus, data, connect, print }) => {
+        const consumer = new hfxbus.Consumer(connect(data), { group: data.group, concurrency: data.running });
         consumer.process({
           stream: data.stream,
           partitions: data.partitions,

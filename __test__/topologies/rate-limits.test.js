@@ -63,12 +63,12 @@ for (const [kind, arrange] of Object.entries(severalServers)) {
     const [limit, partitions, count] = [{ max: 4, interval: 300 }, 6, 24];
     const { stream, group } = scene;
     const child = scene.child(
-      async ({ hfxbus, data, print }) => {
-        const { ConnectionManager, Consumer } = hfxbus;
-        const connection = data.nodes
-          ? ConnectionManager.nodes({ nodes: data.nodes })
-          : ConnectionManager.cluster(data.startupNodes);
-        const consumer = new Consumer(connection, { group: data.group, concurrency: 20, claimInterval: 1000 });
+      async ({ hfxbus, data, connect, print }) => {
+        const consumer = new hfxbus.Consumer(connect(data), {
+          group: data.group,
+          concurrency: 20,
+          claimInterval: 1000,
+        });
         const processor = (job) => {
           print('starts', job.id);
           return new Promise(() => {});

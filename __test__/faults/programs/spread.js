@@ -1,12 +1,8 @@
 'use strict';
 
 /** A process that runs the jobs of streams on a Cluster, or on several nodes. Each job has its number in a payload key. */
-function consumeSpread({ hfxbus, data, print }) {
-  const { ConnectionManager, Consumer } = hfxbus;
-  const connection = data.nodes
-    ? ConnectionManager.nodes({ nodes: data.nodes })
-    : ConnectionManager.cluster(data.startupNodes);
-  const consumer = new Consumer(connection, data.consumer);
+function consumeSpread({ hfxbus, data, connect, print }) {
+  const consumer = new hfxbus.Consumer(connect(data), data.consumer);
   consumer.on('error', (error) => print('error', error.code, error.message));
   const [least, most] = data.work ?? [0, 0];
   const processor = async (job) => {
@@ -27,12 +23,8 @@ function consumeSpread({ hfxbus, data, print }) {
  * A process that sends numbered jobs to the streams in turn, to `data.keys` keys in turn if these have partitions, until it has sent
  * `data.count` of them and gets SIGTERM. It waits for each, and says how and after how many ms that ended.
  */
-function produceSpread({ hfxbus, data, print }) {
-  const { ConnectionManager, Producer } = hfxbus;
-  const connection = data.nodes
-    ? ConnectionManager.nodes({ nodes: data.nodes })
-    : ConnectionManager.cluster(data.startupNodes, { completions: data.completions });
-  const producer = new Producer(connection);
+function produceSpread({ hfxbus, data, connect, print }) {
+  const producer = new hfxbus.Producer(connect(data, { completions: data.completions }));
   producer.on('error', (error) => print('error', error.code, error.message));
   const [waits, pause] = [[], () => new Promise((resolve) => setTimeout(resolve, data.pace))];
   let [next, isOver] = [0, false];

@@ -10,8 +10,8 @@ const { until } = require('../support/wait-until.js');
 
 /** For how long a refusal is looked at, in ms. */
 const WHILE = 1000;
-/** Maximum CPU time of a waiting bus, in µs: a tenth of the time, including this process. */
-const MOST_CPU = (WHILE * 1000) / 10;
+/** Maximum CPU time of a waiting bus, in µs: a twentieth of the time, including this process. */
+const MOST_CPU = (WHILE * 1000) / 20;
 /** The longest back-off, and some time for a machine that does other things too. */
 const RECOVERY = 10000;
 
@@ -31,14 +31,22 @@ async function stage(scene, { args = [], ...options } = {}) {
 /** Redis' own word within what an event says. */
 const word = ({ message }) => message.split(' ')[0];
 
-/** Waits for the first event, then sees that no other follows and that nothing is busy. */
-async function staysQuiet(errors, expected) {
-  await until(() => errors.length > 0);
+/** The CPU time of this process in a while, in µs. */
+async function usedCpu() {
   const before = process.cpuUsage();
   await sleep(WHILE);
   const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+/** Waits for the first event, then sees that no other follows and that nothing is busy. */
+async function staysQuiet(errors, expected) {
+  await until(() => errors.length > 0);
+  let used = await usedCpu();
   assert.deepStrictEqual(errors.map(word), expected);
-  assert.ok(user + system < MOST_CPU, `${user + system} µs of a processor in ${WHILE} ms`);
+  // Each measurement has what a busy machine adds.
+  for (let left = 2; used >= MOST_CPU && left > 0; left--) used = Math.min(used, await usedCpu());
+  assert.ok(used < MOST_CPU, `${used} µs of a processor in ${WHILE} ms`);
 }
 
 async function goesOn({ seen, send }) {
@@ -186,10 +194,8 @@ ours('calls wait for a server that is BUSY', async (_, scene) => {
   const script = client.call('EVAL', 'while true do end', 0).catch(() => {});
   await until(async () => (await on.redis.call('PING').catch(word)) === 'BUSY');
   await assert.rejects(on.send('now'), { code: 'BUSY', command: 'XADD' });
-  const before = process.cpuUsage();
-  await sleep(WHILE);
-  const { user, system } = process.cpuUsage(before);
-  assert.ok(user + system < MOST_CPU, `${user + system} µs of a processor in ${WHILE} ms`);
+  const used = await usedCpu();
+  assert.ok(used < MOST_CPU, `${used} µs of a processor in ${WHILE} ms`);
   await on.redis.call('SCRIPT', 'KILL');
   await script;
   await goesOn(on);

@@ -23,12 +23,17 @@ ours('an entry whose read is answered after claimDeadline does not start beside 
     claimDeadline,
     blockTimeout: 500,
   });
-  proxy.delay(HELD);
+  // Its connections are open, and it reads again.
+  await scene.add('first', { redis });
+  await until(() => late.length === 1);
+  await until(async () => (await scene.pending({ redis })) === 0);
+  await until(async () => (await redis.call('CLIENT', 'LIST')).includes('cmd=xreadgroup'));
+  const release = proxy.holdReplies();
   await scene.add('held', { redis });
+  const began = Date.now();
   const owners = async () =>
     (await redis.call('XPENDING', keys.stream(scene.stream), keys.group(scene.group), '-', '+', 10)).length;
   await until(async () => (await owners()) === 1);
-  proxy.delay(0);
   const sent = proxy.record();
   const processor = async ({ id }) => {
     prompt.push(id);
@@ -36,12 +41,14 @@ ours('an entry whose read is answered after claimDeadline does not start beside 
   };
   await scene.play(processor, { connection: scene.connect(redis.options), claimDeadline, claimInterval: 20 });
   await until(() => prompt.length > 0);
-  await until(() => sent.join('').includes('XPENDING') || late.length > 0);
-  await stays(() => late.length === 0, 300);
+  await until(() => Date.now() - began > HELD);
+  release();
+  await until(() => sent.join('').includes('XPENDING') || late.length > 1);
+  await stays(() => late.length === 1, 300);
   gate.open();
   await until(async () => (await owners()) === 0);
   await slow.pause();
-  assert.deepStrictEqual([late, prompt], [[], ['held']]);
+  assert.deepStrictEqual([late, prompt], [['first'], ['held']]);
 });
 
 ours('without the right to XCLAIM, entries that have waited for claimDeadline start all the same', async (_, scene) => {

@@ -3,6 +3,7 @@
 const { once } = require('node:events');
 const net = require('node:net');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { Gate } = require('./latch.js');
 
 /**
  * Stands between a client and a server and does what networks do. Every setting holds for all connections, those
@@ -18,6 +19,7 @@ class TcpProxy {
   /** State that the directions of all connections share. */
   #settings = {
     delay: null,
+    gate: null,
     rate: 0,
     piece: 0,
     cutAt: 0,
@@ -100,6 +102,16 @@ class TcpProxy {
   /** Holds each chunk back for between `least` and `most` ms, in each direction; order is kept. 0 for none. */
   delay(least, most = least) {
     this.#settings.delay = most > 0 ? { least, most } : null;
+  }
+
+  /** Holds all replies back. @returns {() => void} lets them through */
+  holdReplies() {
+    const gate = new Gate();
+    this.#settings.gate = gate;
+    return () => {
+      this.#settings.gate = null;
+      gate.open();
+    };
   }
 
   /** Lets so many bytes a second through, in each direction; 0 for any number. */
@@ -265,6 +277,7 @@ class Connection {
       for await (const chunk of from) {
         if (this.#swallows) continue;
         await this.#hold(chunk.length);
+        if (to === this.#sockets[0]) await this.#settings.gate?.opened;
         for (const piece of cutUp(chunk)) await this.#write(to, piece);
       }
       // A hole swallows goodbyes too.

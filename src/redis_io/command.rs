@@ -225,10 +225,12 @@ impl Commands {
     }
 
     fn header(&mut self, sigil: u8, number: usize) {
-        let mut digits = [0u8; 20];
-        self.bytes.push(sigil);
-        self.bytes.extend_from_slice(decimal(number as u64, &mut digits));
-        self.bytes.extend_from_slice(b"\r\n");
+        let mut line = [0u8; 23];
+        let [_, digits @ .., _, _] = &mut line;
+        let start = digits.len() - decimal(number as u64, digits).len();
+        line[start] = sigil;
+        line[21..].copy_from_slice(b"\r\n");
+        self.bytes.extend_from_slice(&line[start..]);
     }
 }
 

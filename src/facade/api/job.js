@@ -16,13 +16,15 @@ const { SharedClient } = require('./shared-client.js');
 
 /** Maximum size of a pushed value that a send can carry, in bytes. */
 const LARGEST_CARRIED = 4096;
+/** List of a job without any. One for all, since most jobs need no list of their own. */
+const NONE = Object.freeze([]);
 
 /** Job: an id, and payload keys beside the stream. */
 class Job {
   #client;
-  #sets = [];
-  #gets = [];
-  #dels = [];
+  #sets = NONE;
+  #gets = NONE;
+  #dels = NONE;
   /** Run of a received job. */
   #run = null;
   /** Small values that were pushed since the last send; `null` in place of others. */
@@ -85,7 +87,7 @@ class Job {
   static takeSendable(job, { returns, isOnlyCopy }) {
     if (!(job instanceof Job)) return () => {};
     const [sets, pushed, local] = [job.#sets, job.#pushed, job.#local];
-    job.#sets = [];
+    job.#sets = NONE;
     job.#pushed = null;
     const known = local?.write(isOnlyCopy ? [] : sets) ?? [];
     // The answer of an earlier send is over.
@@ -108,7 +110,7 @@ class Job {
     const isUnchanged = local === null || !(local instanceof Delivery) || local.isUnchanged();
     if (sets.length === 0 && isUnchanged) return null;
     const delivery = local instanceof Delivery ? local : new Delivery(job.id, false);
-    job.#sets = [];
+    job.#sets = NONE;
     return delivery.changes(sets);
   }
 
@@ -135,7 +137,7 @@ class Job {
 
   /** Adds a read to the next `pull()`. */
   get(key, asBuffer = true) {
-    this.#gets.push({ key: checks.text('key', key), asBuffer: Boolean(asBuffer) });
+    this.#gets = added(this.#gets, { key: checks.text('key', key), asBuffer: Boolean(asBuffer) });
     return this;
   }
 
@@ -148,7 +150,7 @@ class Job {
 
   /** Adds a removal to the next `pull()`. In a delivery it can wait for the settlement. */
   del(key) {
-    this.#dels.push(checks.text('key', key));
+    this.#dels = added(this.#dels, checks.text('key', key));
     return this;
   }
 
@@ -195,14 +197,14 @@ class Job {
 
   #write(key, value, timeout) {
     const { codecs } = this.#client;
-    this.#sets.push({ key, value: codecs ? codecs.encode(this.id, key, value) : value, timeout });
+    this.#sets = added(this.#sets, { key, value: codecs ? codecs.encode(this.id, key, value) : value, timeout });
   }
 
   #push() {
     const sets = this.#sets;
     if (sets.length === 0) return Promise.resolve();
     const names = this.#names();
-    this.#sets = [];
+    this.#sets = NONE;
     const known = this.#local?.write(sets) ?? null;
     const pushed = sets.map(carriable);
     this.#pushed = this.#pushed === null ? pushed : this.#pushed.concat(pushed);
@@ -215,13 +217,13 @@ class Job {
     const gets = isLocal ? this.#readLocalOrDrop(result) : this.#gets;
     const dels = isLocal ? this.#dels.filter((key) => !this.#local.remove(key)) : this.#dels;
     if (gets.length === 0 && dels.length === 0) {
-      this.#gets = [];
-      this.#dels = [];
+      this.#gets = NONE;
+      this.#dels = NONE;
       return Promise.resolve(result);
     }
     const names = this.#names();
-    this.#gets = [];
-    this.#dels = [];
+    this.#gets = NONE;
+    this.#dels = NONE;
     if (dels.length > 0) this.#pushed = this.#pushed?.filter(({ key }) => !dels.includes(key)) ?? null;
     const { codecs } = this.#client;
     if (!codecs || gets.length === 0 || dels.length === 0) return packPull(names, gets, dels, result, codecs);
@@ -239,8 +241,8 @@ class Job {
     try {
       return this.#readLocal(result);
     } catch (error) {
-      this.#gets = [];
-      this.#dels = [];
+      this.#gets = NONE;
+      this.#dels = NONE;
       throw error;
     }
   }
@@ -285,6 +287,13 @@ class PushRequest extends requests.Request {
     this.known = null;
     super.failed(error);
   }
+}
+
+/** Returns a list with one more element. */
+function added(list, one) {
+  if (list === NONE) return [one];
+  list.push(one);
+  return list;
 }
 
 /** Returns a pushed value as far as a later send can carry it. Bytes are copied, since their owner can change them. */

@@ -26,9 +26,9 @@ pub struct EntryId {
 impl EntryId {
     /// Reads `time-sequence`.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let (time, sequence) = text.split_once('-')?;
-        Some(Self { time: time.parse().ok()?, sequence: sequence.parse().ok()? })
+        let at = text.iter().position(|byte| *byte == b'-')?;
+        let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
+        Some(Self { time: number(&text[..at])?, sequence: number(&text[at + 1..])? })
     }
 }
 

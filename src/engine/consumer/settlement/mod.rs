@@ -78,7 +78,7 @@ impl Consumer {
         let (mut reads, ended, emptied) = {
             let mut state = self.lock();
             let disconnected = state.disconnected;
-            let mut jobs = Vec::new();
+            let mut jobs = Vec::with_capacity(settlements.size_hint().0);
             for mut settlement in settlements {
                 if state.has_lost(settlement.token) {
                     lost.push(self.give_up(&mut state, &settlement));
@@ -121,9 +121,9 @@ impl Consumer {
         state.jobs.settle(settlement.token);
         let lane = state.streams[stream as usize].lane;
         let message = "The partition of the job has another owner, which runs the job again.";
-        let error = Some(self.error(lane, RedisErrorKind::Fenced, "XACK", message));
+        let error = self.error(lane, RedisErrorKind::Fenced, "XACK", message);
         SettledJob {
-            error,
+            error: Some(Box::new(error)),
             has_failed: true,
             ..SettledJob::new(settlement.token, stream, settlement.request)
         }
@@ -155,8 +155,8 @@ impl Consumer {
             if ticket.index & LAST == 0 {
                 return;
             }
-            let Some(jobs) = state.take_answered(number) else { return };
-            let (mut next, mut jobs) = jobs.into_iter().partition::<Vec<_>, _>(SettledJob::continues_now);
+            let Some(mut jobs) = state.take_answered(number) else { return };
+            let mut next: Vec<SettledJob> = jobs.extract_if(.., |job| job.continues_now()).collect();
             if state.disconnected {
                 next.iter_mut().for_each(SettledJob::give_up);
                 jobs.append(&mut next);
@@ -214,9 +214,11 @@ impl Consumer {
         let steps_without_memory = only_removes.then_some(SettlementSteps { removal: true, ..apart });
         let failure = error.filter(|_| has_producer).map(|error| Box::from(shortened(error)));
         let answer = std::mem::take(&mut settlement.answer);
-        let settled = SettledJob::new(token, stream, request);
-        let steps = SettledJob { steps_without_memory, removes_later, pending_steps, ..settled };
-        Some(SettledJob { failure, answer, changes, ..steps })
+        let mut settled = SettledJob::new(token, stream, request);
+        (settled.pending_steps, settled.steps_without_memory) = (pending_steps, steps_without_memory);
+        (settled.failure, settled.answer, settled.changes) = (failure, answer, changes);
+        settled.removes_later = removes_later;
+        Some(settled)
     }
 
     /// Returns true if streams and payload keys are on one server, which can change them in one transaction.
@@ -294,7 +296,7 @@ impl Consumer {
     /// disconnected.
     fn answer_late(&self, settlement: Settlement<'_>, disconnected: bool) {
         let Settlement { token, request, .. } = settlement;
-        let error = disconnected.then(|| RedisError::closed().of("XACK"));
+        let error = disconnected.then(|| Box::new(RedisError::closed().of("XACK")));
         self.report(&[SettledJob { error, ..SettledJob::new(token, 0, request) }]);
         self.node_set.context().host.wake();
     }

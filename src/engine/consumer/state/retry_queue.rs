@@ -101,7 +101,7 @@ impl RetryQueue {
         if self.is_reported || !self.backoff.is_lasting() {
             return None;
         }
-        let error = jobs.iter().find_map(|job| job.error.clone());
+        let error = jobs.iter().find_map(|job| job.error.as_deref().cloned());
         self.is_reported = error.is_some();
         error
     }

@@ -72,8 +72,8 @@ pub struct SettledJob {
     pub pending_steps: SettlementSteps,
     /// Steps that Redis refused for the moment.
     pub retry_steps: SettlementSteps,
-    /// Error of a step that failed.
-    pub error: Option<RedisError>,
+    /// Error of a step that failed. In a box, since most jobs have none, and each is moved from list to list.
+    pub error: Option<Box<RedisError>>,
 }
 
 impl SettledJob {
@@ -139,7 +139,7 @@ impl SettledJob {
             self.retry_steps.completion = false;
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
-            self.error = Some(error.clone());
+            self.error = Some(Box::new(error.clone()));
         }
     }
 
@@ -152,7 +152,7 @@ impl SettledJob {
             Ok(false) => self.error = None,
             Err(error) if error.is_passing() || is_cut(&error) => self.retry_steps.pending_query = true,
             Err(error) if error.kind == RedisErrorKind::Reply => self.retry_steps.transaction = true,
-            Err(error) => self.error = Some(error),
+            Err(error) => self.error = Some(Box::new(error)),
         }
     }
 
@@ -169,7 +169,7 @@ impl SettledJob {
             self.retries_alone = true;
             self.retry_steps.transaction = true;
             // The outcome if it cannot be sent again.
-            self.error = Some(error.clone());
+            self.error = Some(Box::new(error.clone()));
         } else if !self.retries_alone {
             self.note(step, error);
         }
@@ -228,8 +228,8 @@ impl SettledJob {
 
     /// Ends it without that step, since the consumer was disconnected.
     pub fn give_up(&mut self) {
-        self.error
-            .get_or_insert_with(|| RedisError::closed().of(if self.removes_later { "DEL" } else { "EXEC" }));
+        let command = if self.removes_later { "DEL" } else { "EXEC" };
+        self.error.get_or_insert_with(|| Box::new(RedisError::closed().of(command)));
     }
 
     /// Returns true if the other steps are confirmed, and payload keys are to be removed now.
@@ -313,6 +313,6 @@ mod tests {
         let mut job = asking();
         job.note_pending(Err(RedisError::closed()));
         assert!(!job.continues_now() && job.retry_steps.is_empty());
-        assert_eq!(job.error, Some(RedisError::closed()));
+        assert_eq!(job.error.as_deref(), Some(&RedisError::closed()));
     }
 }

@@ -126,7 +126,7 @@ mod tests {
         batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
         batch.note(SettlementStep::Completion(0), &error(b"NOPERM no"));
         let job = &mut batch.jobs[0];
-        assert_eq!(job.error, Some(error(b"NOPERM no")), "what lasts says more");
+        assert_eq!(job.error.as_deref(), Some(&error(b"NOPERM no")), "what lasts says more");
         job.retry();
         assert_eq!(
             job.pending_steps,

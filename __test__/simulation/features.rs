@@ -98,7 +98,10 @@ pub fn add_keys(scenario: &mut Scenario, random: &mut Random) {
 /// Limits the starts of a stream. All consumers have the option, and jobs that fail and run again need permits too.
 pub fn add_limit(scenario: &mut Scenario, random: &mut Random) {
     let has_legacy = scenario.processes.iter().any(|process| process.legacy.is_some());
-    if has_legacy || scenario.is_calm() {
+    // A consumer with fair dispatch has no rate limits.
+    let is_fair =
+        scenario.processes.iter().flat_map(|process| &process.consumers).any(|one| one.fair.is_some());
+    if has_legacy || is_fair || scenario.is_calm() {
         return;
     }
     let limited = random.below(scenario.streams.len() as u64) as usize;

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 21] = [
+pub const SCRIPTS: [(&str, &str); 22] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -86,6 +86,10 @@ pub const SCRIPTS: [(&str, &str); 21] = [
     (
         include_str!("scripts/100697.json"),
         "an entry that was trimmed while it waited for another one of its key kept the rest of its key waiting",
+    ),
+    (
+        include_str!("scripts/103999.json"),
+        "an entry that started while its renewal was under way lost the lease, and another consumer ran it too",
     ),
 ];
 

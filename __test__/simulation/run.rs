@@ -282,6 +282,9 @@ impl<'a> Running<'a> {
 
     pub(crate) fn kill(&self, process: usize) {
         let number = process as u32 + 1;
+        if self.world.is_dead(number) {
+            return;
+        }
         self.history.note(Event::Killed { process: number });
         self.world.kill(number);
         self.programs[process].die();

@@ -15,14 +15,18 @@ use crate::engine::consumer::lease_renewal::{Renewal, RenewalResult, is_for_now,
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
-/// Returns true if an entry of a renewal still needs it: its job runs, it waits, or it is delayed.
+/// Returns true if an entry of a renewal still needs it: its job runs, perhaps only since the command left, it waits, or it is
+/// delayed.
 fn is_held(state: &ConsumerState, renewal: &Renewal, id: EntryId) -> bool {
     let Renewal { key, entries, .. } = renewal;
     let mut tokens = entries.iter().filter(|(entry, _)| *entry == id).map(|(_, token)| *token);
     tokens.any(|token| match token {
         Some(token) => state.jobs.running_job(token).is_some(),
         None if key.idle > 0 => state.delays(key.stream, id),
-        None => state.buffers(key.stream, id) || state.delays(key.stream, id),
+        None => {
+            let has_started = state.jobs.runs(key.stream, id);
+            has_started || state.buffers(key.stream, id) || state.delays(key.stream, id)
+        }
     })
 }
 

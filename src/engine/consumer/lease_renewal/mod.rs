@@ -268,10 +268,15 @@ impl Consumer {
         }
         let of_stream = state.buffered_of_stream_mut(key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
+        // Entries that waited when the command left can run now.
+        for token in state.jobs.running_of(key.stream, &ids) {
+            state.jobs.touch(token, *at);
+        }
         if !lost.is_empty() {
             // From now on only an entry that is idle at its new owner comes back.
             let lapsed = at.checked_sub(self.options.claim_deadline + Duration::from_millis(1));
-            for token in entries.iter().filter(|(id, _)| lost.contains(id)).filter_map(|(_, token)| *token) {
+            let known = entries.iter().filter(|(id, _)| lost.contains(id)).filter_map(|(_, token)| *token);
+            for token in state.jobs.running_of(key.stream, &lost).into_iter().chain(known) {
                 state.jobs.touch(token, lapsed.unwrap_or(*at));
             }
             drop(state.leave_waiting(|one| one.stream == key.stream && lost.contains(&one.entry)));

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
+use crate::redis_io::world::map::HashSet;
 
 use crate::engine::consumer::state::fair_dispatch::schedule::KeyNumber;
 use crate::engine::consumer::state::job_slot::{JobSlot, SlotState};
@@ -183,6 +184,12 @@ impl JobsInFlight {
     /// Returns true if the job of the entry runs.
     pub fn runs(&self, stream: u32, entry: EntryId) -> bool {
         self.running_slots().any(|(_, slot)| slot.stream == stream && slot.entry == entry)
+    }
+
+    /// Returns the running jobs of some entries of a stream.
+    pub fn running_of(&self, stream: u32, entries: &HashSet<EntryId>) -> Vec<JobToken> {
+        let is_of = |slot: &JobSlot| slot.stream == stream && entries.contains(&slot.entry);
+        self.running_jobs().filter(|(_, slot)| is_of(slot)).map(|(token, _)| token).collect()
     }
 
     /// The jobs of a stream that run or settle.

@@ -6,18 +6,18 @@ const { abortable, signalOf, throwIfAborted, whenAborted } = require('../support
 const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { ConnectionManager } = require('./connection-manager.js');
-const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
 const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { errorCarrier } = require('../support/error-carrier.js');
 const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
+const { consumerOptions } = require('./consuming/consumer-options.js');
 const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { SlotValues } = require('./consuming/slot-values.js');
 const { StartRules } = require('./consuming/start-rules.js');
+const { StartValues } = require('./consuming/start-values.js');
 const { streamOptions } = require('./consuming/stream-options.js');
-const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { Receiving } = require('./middleware/receiving.js');
@@ -28,7 +28,6 @@ const { PartitionedStreams } = require('./partitioning/partitioned-streams.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
-const { claimOptions } = require('../options/claim-options.js');
 const { Run } = require('./job-run.js');
 const { consumerStats } = require('./stats.js');
 
@@ -44,22 +43,13 @@ class Consumer extends EventEmitter {
   #batches = new Map();
   #concurrency;
   #claimInterval;
-  /** Fencing numbers of the partitions that it owns, by the index of their stream; null without ordered streams. */
-  #fences = null;
   /** Names of the streams. */
   #streams = [];
   /** Latest run of each slot. */
   #runs = [];
-  /** Prefetched payloads of jobs that start next, by token and key. */
-  #prefetched = new SlotValues();
-  /** Payloads that came with the entries of jobs that start next, by token. */
-  #carried = new SlotValues();
-  /** True if every removal of a payload key waits for the settlement. */
-  #defersRemovals;
+  #startValues;
   /** Count of jobs that ended after the bus was stopped. */
   #late = 0;
-  /** Headers of jobs that start next, by token. */
-  #headers = new SlotValues();
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   #settlements;
@@ -82,7 +72,7 @@ class Consumer extends EventEmitter {
     // Not one of another copy of the package either: its engine is not ours.
     if (!(connection instanceof ConnectionManager)) throw new TypeError('connection must be a ConnectionManager');
     const { id, delOnSettle, ...native } = consumerOptions(options);
-    this.#defersRemovals = delOnSettle;
+    this.#startValues = new StartValues(delOnSettle);
     this.connection = connection;
     this.id = id ?? newId();
     this.#group = native.group;
@@ -236,38 +226,33 @@ class Consumer extends EventEmitter {
     this.#endPartitions();
     for (const batches of this.#batches.values()) batches.drop();
     packetReader.consumers.delete(this.#native.number);
-    this.#headers.clear();
-    this.#carried.clear();
-    this.#prefetched.clear();
+    this.#startValues.clear();
     for (const run of this.#runs) run?.abandon();
     this.#runs = [];
   }
 
   /** @internal Receives the value of a payload key of a job that starts next. */
   onPrefetched(token, key, payload) {
-    const payloads = this.#prefetched.get(token) ?? new Map();
-    this.#prefetched.set(token, payloads.set(key, payload));
+    this.#startValues.prefetch(token, key, payload);
   }
 
   /** @internal Receives the payload that came with the entry of a job that starts next. */
   onCarried(token, carried) {
-    this.#carried.set(token, carried);
+    this.#startValues.carry(token, carried);
   }
 
   /** @internal Receives the headers of a job that starts next, for subscribers and middleware. */
   onHeaders(token, text, hasSubscribers) {
-    if (hasSubscribers || this.#middleware !== null) this.#headers.set(token, diagnostics.readHeaders(text));
+    if (hasSubscribers || this.#middleware !== null) this.#startValues.setHeaders(token, diagnostics.readHeaders(text));
   }
 
   /** @internal Runs a job; `hasSubscribers` is true if a channel for runs has a subscriber. */
   onJob(stream, token, id, hasSubscribers) {
     const client = this.connection.sharedClient();
     const run = new Run(this, token, new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id));
-    const headers = hasSubscribers || this.#middleware !== null ? this.#takeHeaders(token) : null;
+    const headers = hasSubscribers || this.#middleware !== null ? this.#startValues.takeHeaders(token) : null;
     if (hasSubscribers) this.#announce(run, stream, headers);
-    if (this.#defersRemovals || !this.#carried.isEmpty) this.#deliver(run);
-    if (!this.#prefetched.isEmpty) this.#bring(run);
-    if (this.#fences !== null) this.#fence(run, stream);
+    this.#startValues.pass(run, stream);
     this.#runs[SlotValues.indexOf(token)] = run;
     const processor = this.#processors[stream];
     if (this.#middleware === null) run.start(processor);
@@ -328,10 +313,7 @@ class Consumer extends EventEmitter {
 
   /** @internal Notes the fencing number of a partition that the consumer owns; 0 for one that it does not own any more. */
   onOwned(index, fence) {
-    this.#fences ??= new Map();
-    const before = this.#fences.get(index);
-    if (fence > 0) this.#fences.set(index, fence);
-    else this.#fences.delete(index);
+    const before = this.#startValues.own(index, fence);
     const stream = this.#streams[index];
     const partition = this.#partitioned.indexOf(stream, index);
     if (fence > 0) this.#emit('assigned', { stream, partition, fence });
@@ -370,35 +352,8 @@ class Consumer extends EventEmitter {
     });
   }
 
-  /** Returns the headers of a job that starts. */
-  #takeHeaders(token) {
-    return this.#headers.take(token) ?? {};
-  }
-
   #announce(run, stream, headers) {
     run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
-  }
-
-  /** Passes the payload of the entry to a job. */
-  #deliver({ token, job }) {
-    const carried = this.#carried.take(token);
-    if (carried === undefined && !this.#defersRemovals) return;
-    if (carried !== undefined && carried.key !== null) job.key = carried.key;
-    const delivery = new Delivery(job.id, this.#defersRemovals);
-    if (carried !== undefined) delivery.carry(carried);
-    Job.deliver(job, delivery);
-  }
-
-  /** Passes the fencing number of an ordered partition to a job. */
-  #fence({ job }, stream) {
-    const fence = this.#fences.get(stream);
-    if (fence !== undefined) job.fence = fence;
-  }
-
-  /** Passes prefetched payloads to a job. */
-  #bring(run) {
-    const payloads = this.#prefetched.take(run.token);
-    if (payloads) Job.bring(run.job, payloads);
   }
 
   #emit(event, ...args) {
@@ -426,35 +381,6 @@ class Consumer extends EventEmitter {
       // An exception of a listener for errors has no other listener, and must not stop the bus.
     }
   }
-}
-
-function consumerOptions(given) {
-  const options = checks.object('options', given);
-  if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
-  const group = checks.name('group', options.group);
-  const route = routeOf(options.route, group);
-  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, fallback: 1, endless: true });
-  return {
-    group,
-    route,
-    id: checks.string('id', options.id) || undefined,
-    // The engine takes 0 for no limit. A number beyond its range is no limit either.
-    concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
-    readAhead: checks.count('readAhead', options.readAhead, { least: 0 }),
-    blockTimeout: checks.time('blockTimeout', options.blockTimeout),
-    delOnSettle: Boolean(options.delOnSettle),
-    ...claimOptions(options),
-  };
-}
-
-/** Returns the route of the node to read from, by default the group; `undefined` for every node. */
-function routeOf(route, group) {
-  if (route === DISTRIBUTED_ROUTING) return undefined;
-  if (route !== undefined && route !== null && typeof route !== 'string') {
-    const text = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
-    throw new Error(`Invalid route: ${text}`);
-  }
-  return route ?? group;
 }
 
 function within(promise, bound, timeout) {

@@ -22,6 +22,8 @@ const WITH_KEYS: u64 = 25;
 const WITH_LIMITS: u64 = 15;
 /// Part of the seeds whose scripts lose commands, replies and processes at a bad time, in percent.
 const WITH_LOSSES: u64 = 50;
+/// Part of the seeds whose scripts have a read with a late reply, in percent.
+const WITH_LATE_READS: u64 = 20;
 
 /// Makes the script of a seed.
 pub fn generate(seed: u64) -> Scenario {
@@ -52,6 +54,10 @@ pub fn generate(seed: u64) -> Scenario {
     let random = &mut Random::new(seed, 19);
     if random.happens(WITH_LOSSES) {
         losses::add(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 20);
+    if random.happens(WITH_LATE_READS) {
+        losses::add_late_read(&mut scenario, random);
     }
     scenario
 }

@@ -2,7 +2,7 @@
 
 use crate::breaks::{Break, Kind, Moment};
 use crate::random::Random;
-use crate::scenario::{Action, Arrangement, Behaviour, Once, Payload, Scenario, Send, Timed};
+use crate::scenario::{Action, Arrangement, Behaviour, Group, Once, Payload, Scenario, Send, Timed};
 
 /// Time that a situation needs before the end of the script, in ms.
 const ROOM: u64 = 5_000;
@@ -28,6 +28,30 @@ pub fn add(scenario: &mut Scenario, random: &mut Random) {
         let at = random.within(1_000, scenario.end - ROOM);
         random.pick(&situations)(scenario, random, at);
     }
+    scenario.actions.sort_by_key(|timed| timed.at);
+}
+
+/// A process stands still while Redis delivers jobs to its read, until another consumer has claimed them.
+pub fn add_late_read(scenario: &mut Scenario, random: &mut Random) {
+    if scenario.is_calm() {
+        return;
+    }
+    let Some((process, _, group)) = group_of_several(scenario, random) else { return };
+    let Group { claim_deadline, claim_interval, .. } = &mut scenario.groups[group];
+    // The connection of the read must not end before the reply is here, and a read that blocks for longer is never late.
+    *claim_deadline = 2_000.min(*claim_deadline);
+    let (claim_deadline, claim_interval) = (*claim_deadline, *claim_interval);
+    let at = random.within(1_000, scenario.end - ROOM);
+    scenario.processes[process].socket_timeout = None;
+    for consumer in &mut scenario.processes[process].consumers {
+        consumer.block_timeout = Some(300);
+    }
+    let time = claim_deadline + claim_interval + random.within(300, 1_000);
+    push(scenario, at, Action::Freeze(process, time));
+    let first = Behaviour::Succeed(time + claim_deadline);
+    let job = Job { at: at + 1, first, ..Job::new(scenario, random) };
+    send(scenario, random, &job, (4, 10));
+    scenario.end = scenario.end.max(at + time + ROOM);
     scenario.actions.sort_by_key(|timed| timed.at);
 }
 

@@ -54,6 +54,11 @@ impl PartitionEntries {
         self.by_key.keys().map(AsRef::as_ref)
     }
 
+    /// First parked entry of a key.
+    pub fn first_of(&self, key: &str) -> Option<EntryId> {
+        self.by_key.get(key)?.front().map(|one| one.entry)
+    }
+
     /// Parks an entry. Returns one without a key, and one that is parked already.
     pub(super) fn park(&mut self, one: BufferedEntry) -> Option<BufferedEntry> {
         let entry = one.entry;

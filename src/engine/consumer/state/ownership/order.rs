@@ -214,9 +214,11 @@ impl ConsumerState {
             })
     }
 
-    /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
+    /// Returns true if nothing of a partition runs here, and no read or claim can bring an entry of it.
     pub fn has_drained(&self, stream: usize) -> bool {
-        !self.is_being_read(stream) && self.jobs.jobs_of(stream as u32).next().is_none()
+        !self.is_being_read(stream)
+            && self.streams[stream].claiming == 0
+            && self.jobs.jobs_of(stream as u32).next().is_none()
     }
 
     /// Returns true if a read from before the partition was left can still bring an entry of it. It would overtake the
@@ -414,6 +416,16 @@ mod tests {
         let again = take(&mut state, 1, "a").expect("its deliveries were set back");
         state.end_turn(again);
         assert_eq!(next(&mut state), Some(2));
+    }
+
+    #[test]
+    fn a_partition_is_not_drained_during_a_claim() {
+        let mut state = owner();
+        drop(state.leave(0, OwnershipPhase::Leaving));
+        state.streams[0].claiming = 1;
+        assert!(!state.has_drained(0));
+        state.streams[0].claiming = 0;
+        assert!(state.has_drained(0));
     }
 
     #[test]

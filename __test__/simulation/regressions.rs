@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 22] = [
+pub const SCRIPTS: [(&str, &str); 24] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -90,6 +90,14 @@ pub const SCRIPTS: [(&str, &str); 22] = [
     (
         include_str!("scripts/103999.json"),
         "an entry that started while its renewal was under way lost the lease, and another consumer ran it too",
+    ),
+    (
+        include_str!("scripts/104109.json"),
+        "a new owner began the next job of a key before the dead letter of one that had ended with its consumer",
+    ),
+    (
+        include_str!("scripts/104299.json"),
+        "an entry that a group got again after its position was set back waited for its own end",
     ),
 ];
 

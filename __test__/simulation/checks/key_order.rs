@@ -31,6 +31,7 @@ impl Summary<'_> {
             {
                 if self.entries_of(*job).len() == 1
                     && !self.is_over_at(before, (run.group, *job), run.start, &exhausted)
+                    && !self.has_last_run_ended((run.group, *job), run.start)
                     && !self.may_be_out_of_order(before, run)
                 {
                     found.push(format!(
@@ -63,6 +64,15 @@ impl Summary<'_> {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
         let is_acknowledged = steps.iter().any(|step| step.what == What::Acknowledged && step.at <= at);
         is_acknowledged || exhausted.get(&(group, job)).is_some_and(|over| *over <= at)
+    }
+
+    /// Returns true for a job at the retry limit of a group without dead letters. Its key goes on before its report, but not
+    /// before the end of its last run.
+    fn has_last_run_ended(&self, (group, job): (usize, u32), at: u64) -> bool {
+        let mut runs = self.runs.values().filter(|run| (run.group, run.job) == (group, job));
+        !self.scenario.groups[group].has_dead_letters
+            && self.is_exhausted(group, job)
+            && runs.all(|run| run.start < at && self.end_of(run) <= at)
     }
 
     /// Returns true if docs/scale.md allows that a run started before an entry in front of it had ended.

@@ -21,6 +21,7 @@ use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::ownership::Ownership;
+use crate::engine::consumer::turn::hand_back::HandBack;
 use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
@@ -78,6 +79,7 @@ impl Consumer {
         *kept = (room - used).min(1);
         state.reserved -= room - used - *kept;
         state.claiming += used;
+        state.streams[stream].claiming += used;
         if used > 0 {
             state.claim_backlog.claim();
         }
@@ -156,6 +158,7 @@ impl Consumer {
         let now = Instant::now();
         let mut missing = Vec::new();
         let mut found = Vec::with_capacity(wanted.len());
+        let mut returned = HandBack::default();
         let reads = {
             let mut state = self.lock();
             if planted("claimed slot is kept") && entries.len() < wanted.len() {
@@ -163,6 +166,7 @@ impl Consumer {
             }
             state.reserved -= wanted.len();
             state.claiming -= wanted.len();
+            state.streams[stream as usize].claiming -= wanted.len();
             if state.disconnected {
                 // The next consumer that claims runs them.
                 return Vec::new();
@@ -173,8 +177,15 @@ impl Consumer {
                     missing.push(pending.id);
                     continue;
                 };
-                if state.holds(stream, entry.id) || !state.is_taken(stream) {
+                if state.holds(stream, entry.id) {
                     // A read of the history, or a search before a pause, was faster.
+                    continue;
+                }
+                if !state.is_taken(stream) {
+                    // The next owner takes it over, with the deliveries before this claim.
+                    if state.returns(stream) {
+                        returned.add_claimed(stream, entry.id, pending.deliveries);
+                    }
                     continue;
                 }
                 let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));
@@ -196,6 +207,9 @@ impl Consumer {
                 state.streams[stream as usize].exhausted.remove(&entry.id);
                 started.extend(self.start_claimed(&mut state, delivery, now).map(|token| (stream, token)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
+            }
+            if !returned.is_empty() {
+                drop(self.send_hand_back(&state, returned));
             }
             state.counts.claimed += found.len() as u64;
             self.advance(&mut state, &started)

@@ -82,7 +82,7 @@ impl Consumer {
             fresh
         };
         let ids: Vec<EntryId> = fresh.iter().map(|entry| entry.id).collect();
-        let mut gone = Vec::new();
+        let (mut gone, mut ended) = (Vec::new(), Vec::new());
         for (pending, entry) in fresh.into_iter().zip(self.fetch(lane, key, &ids).await?) {
             let Some(entry) = entry else {
                 gone.push(pending.id);
@@ -93,20 +93,25 @@ impl Consumer {
             if !has_dead_letters {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
+                ended.push(found.id);
             } else {
                 self.lock().streams[stream].leaving.insert(found.id);
                 let (carried, headers) = (entry.carried.as_deref(), entry.headers.as_deref());
                 let (content, idle) = (EntryContent { carried, headers }, idle.as_millis() as u64);
                 let moved = self.claim_and_move(stream, lane, &found, content, idle).await;
                 self.end_leaving(stream, lane, found.id, moved.is_err());
-                moved?;
+                if moved? {
+                    self.end_turns(stream, &[found.id]);
+                }
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
-        self.end_turns(stream, &ids);
+        ended.append(&mut gone);
+        self.end_turns(stream, &ended);
         Ok(())
     }
 
+    /// Returns false if the entry is not idle any more, so that another consumer ends it, or a later search.
     async fn claim_and_move(
         &self,
         stream: usize,
@@ -114,11 +119,12 @@ impl Consumer {
         found: &PendingJob,
         content: EntryContent<'_>,
         idle: u64,
-    ) -> Result<(), RedisError> {
+    ) -> Result<bool, RedisError> {
         if !self.try_claim(lane, found, idle).await? {
-            return Ok(());
+            return Ok(false);
         }
-        self.move_to_dead_letters(stream, lane, found, content, DeadLetterReason::Exhausted, None).await
+        self.move_to_dead_letters(stream, lane, found, content, DeadLetterReason::Exhausted, None).await?;
+        Ok(true)
     }
 
     /// Notes the end of a move. An entry whose move failed is pending, and must not run again.

@@ -108,6 +108,12 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
 }
 
 impl ConsumerState {
+    fn await_end_of(&mut self, at: usize, entry: &OwnedEntry) {
+        if let Some(key) = entry.carried.as_ref().and_then(|carried| carried.order_key.as_deref()) {
+            self.await_end(at, entry.id, key);
+        }
+    }
+
     fn has_room_for(&self, at: usize, page: TakeoverPage) -> bool {
         let partition = self.buffered.partition(at as u32);
         // Entries that wait for permits of keys delay those of other keys as little as parked ones.
@@ -155,25 +161,33 @@ impl Consumer {
         let is_last = rows.len() < page.size;
         let next = rows.last().and_then(|row| row.id.successor());
         let limit = self.options.retry_limit;
-        let wanted: Vec<PendingEntry> = {
+        let (wanted, exhausted) = {
+            let state = self.lock();
+            if !state.is_taking_over(at, fence) {
+                return Ok(None);
+            }
+            let is_free = |row: &PendingEntry| !state.holds(at as u32, row.id);
+            let free = rows.into_iter().filter(is_free);
+            free.partition::<Vec<PendingEntry>, _>(|row| row.deliveries < limit)
+        };
+        let ending = self.fetch_ending(lane, &key, &exhausted).await?;
+        {
             let mut state = self.lock();
             if !state.is_taking_over(at, fence) {
                 return Ok(None);
             }
-            // The claim cycle ends those at the retry limit.
-            let is_wanted = |row: &PendingEntry| row.deliveries < limit && !state.holds(at as u32, row.id);
-            let wanted: Vec<PendingEntry> = rows.into_iter().filter(is_wanted).collect();
             // A pause waits for them, and a stop removes the consumer's name behind them.
             state.claiming += wanted.len();
-            wanted
-        };
-        let mut largest = None;
-        if !wanted.is_empty() {
+        }
+        let mut largest = ending.iter().map(OwnedEntry::size).max();
+        if !wanted.is_empty() || !ending.is_empty() {
             let sent = Instant::now();
             let entries = self.claim_rows(lane, &key, &wanted).await;
             let (count, claimed) = (wanted.len(), entries.as_ref().map_or(&[][..], Vec::as_slice));
-            largest = claimed.iter().map(OwnedEntry::size).max();
-            self.run_taken((at, fence, sent), &key, wanted, claimed);
+            largest = largest.max(claimed.iter().map(OwnedEntry::size).max());
+            // A page whose claim failed is taken again, in its order.
+            let ending = if entries.is_ok() { ending } else { Vec::new() };
+            self.run_taken((at, fence, sent), &key, (wanted, ending), claimed);
             self.lock().claiming -= count;
             self.notify_if_idle();
             entries?;
@@ -188,6 +202,21 @@ impl Consumer {
             ownership.takeover_from = next.from;
         }
         Ok(next)
+    }
+
+    /// Fetches entries at the retry limit, whose keys wait for their dead letters. The claim cycle ends them.
+    async fn fetch_ending(
+        &self,
+        lane: usize,
+        key: &str,
+        exhausted: &[PendingEntry],
+    ) -> Result<Vec<OwnedEntry>, RedisError> {
+        if exhausted.is_empty() || self.options.dead_letter.is_none() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<EntryId> = exhausted.iter().map(|row| row.id).collect();
+        let entries = self.fetch(lane, key, &ids).await?;
+        Ok(entries.iter().flatten().filter_map(OwnedEntry::read).collect())
     }
 
     /// Claims entries with the number of deliveries that they have. A move of ownership alone is no delivery.
@@ -226,14 +255,16 @@ impl Consumer {
         Ok(entries)
     }
 
-    /// Starts or buffers the entries of a page in their order. Their claim was submitted at `sent`.
+    /// Starts or buffers the `wanted` entries of a page, and lets keys wait for the `ending` ones, in the order of all. The claim
+    /// was submitted at `sent`.
     fn run_taken(
         &self,
         (at, fence, sent): (usize, u64, Instant),
         key: &str,
-        wanted: Vec<PendingEntry>,
+        (wanted, ending): (Vec<PendingEntry>, Vec<OwnedEntry>),
         entries: &[OwnedEntry],
     ) {
+        let mut ending = ending.iter().peekable();
         let mut found = Vec::with_capacity(entries.len());
         let reads = {
             let mut state = self.lock();
@@ -241,11 +272,15 @@ impl Consumer {
                 return;
             }
             for row in wanted {
+                while let Some(entry) = ending.next_if(|entry| entry.id < row.id) {
+                    state.await_end_of(at, entry);
+                }
                 let Some(entry) = entries.iter().find(|entry| entry.id == row.id) else { continue };
                 let deliveries = row.deliveries + 1;
                 let job = self.buffer_taken(&mut state, at as u32, entry, deliveries, sent);
                 found.push(found_entry(key, PendingEntry { deliveries, ..row }, entry.producer.clone(), job));
             }
+            ending.for_each(|entry| state.await_end_of(at, entry));
             state.counts.claimed += found.len() as u64;
             self.advance(&mut state, &[])
         };

@@ -114,6 +114,8 @@ pub struct StreamState {
     pub claim_from: Option<EntryId>,
     /// Start of that search.
     pub search_began: Option<Instant>,
+    /// Number of entries of the claim cycle's claim under way.
+    pub claiming: usize,
     /// Entries that are being moved to the dead letters. They are pending for this consumer until then.
     pub leaving: HashSet<EntryId>,
     /// Entries whose job ended, or that left, while a history was read. The reply can still have them.
@@ -167,6 +169,7 @@ impl StreamState {
             delivered: None,
             claim_from: None,
             search_began: None,
+            claiming: 0,
             leaving: HashSet::default(),
             left: HashSet::default(),
             exhausted: HashMap::default(),

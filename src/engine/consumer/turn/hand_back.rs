@@ -39,6 +39,11 @@ impl HandBack {
         self.0.entry((one.stream, before, min_idle)).or_default().push(one.entry);
     }
 
+    /// Adds an entry that was claimed with this number of deliveries before, and whose job does not start here.
+    pub(crate) fn add_claimed(&mut self, stream: u32, entry: EntryId, before: u64) {
+        self.0.entry((stream, Some(before), 0)).or_default().push(entry);
+    }
+
     /// Adds an entry of a read whose job does not start here. A read of the history has counted already.
     pub(crate) fn add_unstarted(&mut self, stream: u32, entry: EntryId, is_new: bool) {
         self.0.entry((stream, is_new.then_some(0), 0)).or_default().push(entry);

@@ -92,8 +92,10 @@ impl EntryBuffer {
 
     /// Parks an entry until [`EntryBuffer::unpark`]. One without a key waits for a slot only.
     pub fn park(&mut self, one: BufferedEntry) {
-        match self.partitions.entry(one.stream).or_default().park(one) {
-            None => self.parked += 1,
+        let partition = self.partitions.entry(one.stream).or_default();
+        let before = partition.parked();
+        match partition.park(one) {
+            None => self.parked += partition.parked() - before,
             Some(one) => self.push(one),
         }
     }
@@ -267,6 +269,18 @@ mod tests {
             std::iter::from_fn(|| buffer.take(|_| true)).map(|one| one.entry.time).collect();
         assert_eq!(order, [0, 10, 1, 11, 2, 3]);
         assert_eq!(buffer.partition(0).map(|of| of.waiting_taken), Some(0));
+    }
+
+    #[test]
+    fn an_entry_that_is_parked_again_waits_once() {
+        let mut buffer = EntryBuffer::default();
+        [1, 2, 1].into_iter().for_each(|time| buffer.park(entry(0, time, "a", time == 1)));
+        buffer.park(BufferedEntry { deliveries: 7, ..entry(0, 2, "a", false) });
+        assert_eq!((buffer.len(), buffer.parked_of(0)), (2, 2));
+        let order: Vec<u64> = std::iter::from_fn(|| buffer.unpark(0, "a")).map(|entry| entry.time).collect();
+        assert_eq!((order, buffer.len(), buffer.parked_of(0)), (vec![1, 2], 2, 0));
+        let last = buffer.of_reads().back().map(|one| (one.entry.time, one.deliveries));
+        assert_eq!(last, Some((2, 7)), "the later delivery");
     }
 
     #[test]

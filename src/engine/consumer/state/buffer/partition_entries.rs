@@ -54,10 +54,24 @@ impl PartitionEntries {
         self.by_key.keys().map(AsRef::as_ref)
     }
 
-    /// Parks an entry. Returns one without a key, and one that is parked already.
+    /// First parked entry of a key.
+    pub fn first_of(&self, key: &str) -> Option<EntryId> {
+        self.by_key.get(key)?.front().map(|one| one.entry)
+    }
+
+    /// Parks an entry, in place of an earlier delivery of it. Returns one without a key.
     pub(super) fn park(&mut self, one: BufferedEntry) -> Option<BufferedEntry> {
         let entry = one.entry;
         let Some(key) = one.order_key() else { return Some(one) };
+        if !self.ids.insert(entry) {
+            // The position of the group was set back. Of two copies the second one would wait for the end of its own entry.
+            let queue = self.by_key.get_mut(key);
+            if let Some(parked) = queue.and_then(|queue| queue.iter_mut().find(|other| other.entry == entry))
+            {
+                *parked = one;
+            }
+            return None;
+        }
         match self.by_key.get_mut(key) {
             None => drop(self.by_key.insert(key.into(), VecDeque::from([one]))),
             Some(queue) if queue.back().is_none_or(|last| last.entry < entry) => queue.push_back(one),
@@ -69,7 +83,6 @@ impl PartitionEntries {
                 queue.insert(queue.partition_point(|other| other.entry < entry), one);
             }
         }
-        self.ids.insert(entry);
         None
     }
 

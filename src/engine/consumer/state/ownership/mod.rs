@@ -5,6 +5,7 @@
 //! ```
 //! The lease can lapse in every state; the partition is vacant then.
 
+pub mod ending_entries;
 pub mod order;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashMap;
 
+use crate::engine::consumer::state::ownership::ending_entries::EndingEntries;
 use crate::engine::options::consumer::{OrderOptions, StreamOptions};
 
 /// Fifths of a lease that must be left for a read. The rest, without the read itself, is for its way to Redis.
@@ -52,8 +54,10 @@ pub struct Ownership {
     pub fence: u64,
     /// Number of reads of the lane when it began to leave.
     pub reads_at_leave: usize,
-    /// For each key, the entry that runs, runs next or waits for its retry.
+    /// For each key, the entry that runs, runs next or waits for its retry or its dead letter.
     pub(super) busy: HashMap<Box<str>, EntryId>,
+    /// Entries that wait for their dead letter. A key of them is busy.
+    pub(super) ending: EndingEntries,
     /// Number of buffered entries that wait for another entry of their key.
     pub parked: usize,
     /// Start of the next page of a takeover.
@@ -72,6 +76,7 @@ impl Ownership {
             fence: 0,
             reads_at_leave: usize::MAX,
             busy: HashMap::default(),
+            ending: EndingEntries::default(),
             parked: 0,
             takeover_from: EntryId::default(),
         })

@@ -13,6 +13,7 @@ use crate::redis_io::world::map::HashSet;
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::buffer::partition_entries::PartitionEntries;
 use crate::engine::consumer::state::in_flight::Delivery;
+use crate::engine::consumer::state::ownership::ending_entries::EndingEntries;
 use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::job_token::JobToken;
@@ -108,7 +109,8 @@ impl ConsumerState {
         if !self.is_ordered || self.jobs.runs(stream, entry) || self.buffers(stream, entry) {
             return;
         }
-        let Some(ownership) = &self.streams[stream as usize].ownership else { return };
+        let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
+        ownership.ending.remove(entry);
         let Some(key) = ownership.busy.iter().find(|(_, of)| **of == entry).map(|(key, _)| key.clone())
         else {
             return;
@@ -116,7 +118,17 @@ impl ConsumerState {
         self.pass_turn(stream, entry, &key);
     }
 
-    /// Entries that have the turn of a key, wait for their retry and keep other entries parked. `most` limits their number.
+    /// Lets a key wait for the dead letter of an entry that a takeover has found at the retry limit. Entries in front of it have
+    /// their turn before.
+    pub fn await_end(&mut self, stream: usize, entry: EntryId, key: &str) {
+        let Some(ownership) = &mut self.streams[stream].ownership else { return };
+        ownership.ending.insert(entry, key);
+        if !ownership.busy.contains_key(key) {
+            ownership.busy.insert(key.into(), entry);
+        }
+    }
+
+    /// Entries that have the turn of a key, wait for their retry or their dead letter, and keep other entries parked. `most` limits their number.
     pub fn waiting_turns(&self, most: usize) -> Vec<(usize, EntryId)> {
         let startable = self.buffered.startable().chain(self.scheduled()).map(|one| (one.stream, one.entry));
         let held: HashSet<(u32, EntryId)> = startable.chain(self.jobs.entries()).collect();
@@ -136,6 +148,14 @@ impl ConsumerState {
     fn pass_turn(&mut self, stream: u32, entry: EntryId, key: &str) {
         let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
         let Some(turn) = ownership.busy.get_mut(key).filter(|turn| **turn == entry) else { return };
+        ownership.ending.remove(entry);
+        if let Some(ending) = ownership.ending.first_of(key) {
+            let parked = self.buffered.partition(stream).and_then(|partition| partition.first_of(key));
+            if parked.is_none_or(|parked| ending < parked) {
+                *turn = ending;
+                return;
+            }
+        }
         match self.buffered.unpark(stream, key) {
             Some(next) => {
                 *turn = next;
@@ -157,6 +177,7 @@ impl ConsumerState {
             .collect();
         if let Some(ownership) = &mut self.streams[stream].ownership {
             ownership.busy = running.into_iter().collect();
+            ownership.ending = EndingEntries::default();
             (ownership.phase, ownership.fence) = (OwnershipPhase::TakingOver, fence);
             ownership.takeover_from = EntryId::default();
             ownership.valid_until = valid_until;
@@ -193,9 +214,11 @@ impl ConsumerState {
             })
     }
 
-    /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
+    /// Returns true if nothing of a partition runs here, and no read or claim can bring an entry of it.
     pub fn has_drained(&self, stream: usize) -> bool {
-        !self.is_being_read(stream) && self.jobs.jobs_of(stream as u32).next().is_none()
+        !self.is_being_read(stream)
+            && self.streams[stream].claiming == 0
+            && self.jobs.jobs_of(stream as u32).next().is_none()
     }
 
     /// Returns true if a read from before the partition was left can still bring an entry of it. It would overtake the
@@ -362,6 +385,47 @@ mod tests {
         assert_eq!(next(&mut state), Some(2));
         state.end_turn(failed);
         assert!(take(&mut state, 3, "a").is_none(), "the second one has the turn");
+    }
+
+    #[test]
+    fn a_key_waits_for_the_dead_letters_between_its_jobs() {
+        let mut state = owner();
+        let first = take(&mut state, 1, "a").expect("starts");
+        state.await_end(0, entry(2), "a");
+        assert!(take(&mut state, 3, "a").is_none());
+        state.await_end(0, entry(4), "a");
+        assert!(take(&mut state, 5, "a").is_none());
+        state.await_end(0, entry(11), "b");
+        assert!(take(&mut state, 12, "b").is_none(), "also at the front of a key");
+        state.end_turn_of(0, entry(4));
+        state.end_turn(first);
+        assert_eq!((next(&mut state), state.waiting_turns(9).len()), (None, 2));
+        state.end_turn_of(0, entry(2));
+        assert_eq!((next(&mut state), next(&mut state)), (Some(3), None));
+        state.end_turn_of(0, entry(3));
+        assert_eq!((next(&mut state), next(&mut state)), (Some(5), None), "the letter was there before");
+        state.end_turn_of(0, entry(11));
+        assert_eq!(next(&mut state), Some(12));
+    }
+
+    #[test]
+    fn an_entry_that_runs_after_all_has_one_turn() {
+        let mut state = owner();
+        state.await_end(0, entry(1), "a");
+        assert!(take(&mut state, 2, "a").is_none());
+        let again = take(&mut state, 1, "a").expect("its deliveries were set back");
+        state.end_turn(again);
+        assert_eq!(next(&mut state), Some(2));
+    }
+
+    #[test]
+    fn a_partition_is_not_drained_during_a_claim() {
+        let mut state = owner();
+        drop(state.leave(0, OwnershipPhase::Leaving));
+        state.streams[0].claiming = 1;
+        assert!(!state.has_drained(0));
+        state.streams[0].claiming = 0;
+        assert!(state.has_drained(0));
     }
 
     #[test]

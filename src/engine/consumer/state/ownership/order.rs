@@ -128,7 +128,8 @@ impl ConsumerState {
         }
     }
 
-    /// Entries that have the turn of a key, wait for their retry or their dead letter, and keep other entries parked. `most` limits their number.
+    /// Entries that have the turn of a key, wait for their retry or their dead letter, and keep other entries parked. `most`
+    /// limits their number.
     pub fn waiting_turns(&self, most: usize) -> Vec<(usize, EntryId)> {
         let startable = self.buffered.startable().chain(self.scheduled()).map(|one| (one.stream, one.entry));
         let held: HashSet<(u32, EntryId)> = startable.chain(self.jobs.entries()).collect();

@@ -34,6 +34,23 @@ pub struct Disruptions {
     slowest: u64,
 }
 
+/// Times at which a process has ejected a node. It reads no entries of it then, also once the server is back: the time between
+/// two probes doubles.
+fn ejections(events: &[Timed], late: u64) -> Vec<Interval> {
+    let mut ejections: Vec<Interval> = Vec::new();
+    for Timed { at, event } in events {
+        let &Event::Ring { process, port, is_out } = event else { continue };
+        let (of, place) = (Some(process), Some(port));
+        let mut open = ejections.iter_mut().rev();
+        match open.find(|one| (one.process, one.port) == (of, place) && one.to == u64::MAX) {
+            Some(one) if !is_out => one.to = *at + late,
+            None if is_out => ejections.push(Interval { process: of, port: place, from: *at, to: u64::MAX }),
+            _ => {}
+        }
+    }
+    ejections
+}
+
 impl Disruptions {
     pub fn new(scenario: &Scenario, events: &[Timed]) -> Self {
         let slowest = scenario.latencies.iter().map(|(base, spread)| base + spread).max().unwrap_or(0);
@@ -78,6 +95,7 @@ impl Disruptions {
                 _ => {}
             }
         }
+        intervals.extend(ejections(events, late));
         let mut blocked = Vec::new();
         for Timed { at, event } in events {
             if let Event::Blocked { process, ms } = event {
@@ -116,6 +134,11 @@ impl Disruptions {
         self.intervals.iter().filter(overlaps).any(|one| one.process.is_none_or(|of| of == process))
             || self.blocked.iter().any(|&(of, begin, end)| of == process && begin <= to && end >= from)
             || self.clocks.iter().any(|(_, at)| *at <= to)
+    }
+
+    /// Returns true if any process can have missed a reply between two times.
+    pub fn any_between(&self, from: u64, to: u64) -> bool {
+        self.intervals.iter().any(|one| one.from <= to && one.to >= from)
     }
 
     /// Returns true if a command of a process can have been on its way since before a partition.

@@ -120,6 +120,12 @@ pub enum Event {
         process: u32,
         port: u16,
     },
+    /// A process has ejected a node, or readmitted it.
+    Ring {
+        process: u32,
+        port: u16,
+        is_out: bool,
+    },
     /// A process was killed.
     Killed {
         process: u32,

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 24] = [
+pub const SCRIPTS: [(&str, &str); 27] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -98,6 +98,18 @@ pub const SCRIPTS: [(&str, &str); 24] = [
     (
         include_str!("scripts/104299.json"),
         "an entry that a group got again after its position was set back waited for its own end",
+    ),
+    (
+        include_str!("scripts/104721.json"),
+        "an entry that was read waited for a slot that the search for candidates kept while it moved dead letters",
+    ),
+    (
+        include_str!("scripts/106394.json"),
+        "an entry that was taken over and then read again, from a group that was set back, held itself up for ever",
+    ),
+    (
+        include_str!("scripts/104811.json"),
+        "retention forgot what it had removed once a failover had cut off a removal that removed nothing",
     ),
 ];
 

@@ -5,7 +5,7 @@ const { holderOf } = require('./held-streams.js');
 const { timeOf, withAge } = require('./streams.js');
 
 /** Mark of the entries that retention has removed: the first id of the range, the first one behind it, and their number. */
-const MARK = /^(\d+-\d+) (\d+-\d+) (\d+|\?)$/;
+const MARK = /^(\d+-\d+) (\d+-\d+) (\d+)$/;
 
 /** Reply of PTTL without a key. */
 const NO_KEY = -2;
@@ -44,12 +44,11 @@ async function retentionOf(servers, prefix, stream, now) {
 
 /**
  * Returns the number of removed entries; `null` before Redis 7, which does not count the added ones. There is no mark there, and
- * none before the first removal. It has no number while retention removes some.
+ * none before the first removal.
  */
-function removedFrom({ added, length }, marked) {
-  if (marked === undefined) return added === null ? null : 0;
-  if (marked !== '?') return Number(marked);
-  return added === null ? null : added - length;
+function removedFrom({ added }, marked) {
+  if (marked !== undefined) return Number(marked);
+  return added === null ? null : 0;
 }
 
 /** Resolves with the replies of servers; `null` for an error reply, as of a node that does not have the key. */

@@ -7,6 +7,9 @@ use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
 use crate::scenario::{Arrangement, Scenario};
 
+/// Code of the error of a job without a known outcome.
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+
 impl Summary<'_> {
     /// `finished()` reports an outcome that has happened, and a success only after its acknowledgement.
     pub(super) fn outcome(&self, found: &mut Vec<String>) {
@@ -72,7 +75,9 @@ impl Summary<'_> {
                             let lost = self.entries_of(*job).iter().any(|entry| self.is_lost(entry, &key));
                             // 2.2.0 reports a refused acknowledgement as the failure of its job.
                             let fits = fits || self.has_legacy(*group) && self.is_refused();
-                            if !fits && !lost && !self.is_exhausted(*group, *job) {
+                            let is_unknown = error.contains(OUTCOME_UNKNOWN)
+                                && self.entries_of(*job).iter().any(|entry| self.is_unmarked(entry));
+                            if !fits && !lost && !is_unknown && !self.is_exhausted(*group, *job) {
                                 found.push(format!(
                                     "at {at} j{job}: a failure of g{group} that no processor had: {error}"
                                 ));

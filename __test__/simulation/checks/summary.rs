@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) id: String,
     /// Groups that existed.
     pub(super) groups: BTreeSet<String>,
+    /// True if the stream has had another entry with this id later.
+    pub(super) is_replaced: bool,
 }
 
 /// A run of a processor.
@@ -48,6 +50,8 @@ pub(super) struct Summary<'a> {
     pub(super) moved: BTreeSet<(u16, String, String)>,
     /// Failovers that have undone what was done with a stream: port, stream, and the time from which on and at which.
     pub(super) rewound: Vec<(u16, String, u64, u64)>,
+    /// Removals of retention: port, stream and time.
+    removals: Vec<(u16, String, u64)>,
     /// Entries that retention has removed, by port and stream, with the groups that existed then.
     pub(super) retired: BTreeMap<(u16, String, String), BTreeSet<String>>,
     /// Times at which groups were created last, by port, stream and group.
@@ -76,6 +80,7 @@ impl<'a> Summary<'a> {
             flushed: BTreeMap::new(),
             destroyed: BTreeMap::new(),
             rewound: Vec::new(),
+            removals: Vec::new(),
             retired: BTreeMap::new(),
             made: BTreeMap::new(),
             comparisons: Comparisons::default(),
@@ -130,7 +135,11 @@ impl<'a> Summary<'a> {
                 }
                 let there = groups.iter().filter(|(on, of, _)| *on == port && of == stream);
                 let groups = there.map(|(_, _, group)| group.clone()).collect();
-                let entry = Entry { at, port, stream: stream.clone(), id: entry.clone(), groups };
+                let is_it = |one: &&mut Entry| (one.port, &one.stream, &one.id) == (port, stream, entry);
+                let replaced = self.entries.values_mut().flatten().filter(is_it);
+                replaced.for_each(|one| one.is_replaced = true);
+                let (stream, id) = (stream.clone(), entry.clone());
+                let entry = Entry { at, port, stream, id, groups, is_replaced: false };
                 self.entries.entry(job).or_default().push(entry);
             }
             Done::GroupMade { stream, group, .. } => {
@@ -180,6 +189,7 @@ impl<'a> Summary<'a> {
         if trims {
             return;
         }
+        self.removals.push((port, stream.to_owned(), at));
         let below = parse_entry_id(below);
         let entries = self.entries.values().flatten();
         let of_stream = entries.filter(|entry| entry.port == port && entry.stream == stream);
@@ -230,12 +240,24 @@ impl<'a> Summary<'a> {
             || after(self.destroyed.get(&(entry.port, entry.stream.clone(), group.to_owned())))
             || !self.is_kept(entry.port, &entry.stream, &entry.id)
             || self.is_retired_without(entry, group)
+            // A new primary that lacks the entry, and whose clock was set back, gives its id to another one.
+            || entry.is_replaced && self.is_rewound(entry, entry.at, u64::MAX)
     }
 
     /// Returns true if retention removed an entry while there was no such group, which it does not wait for.
     fn is_retired_without(&self, entry: &Entry, group: &str) -> bool {
         let place = (entry.port, entry.stream.clone(), entry.id.clone());
         self.retired.get(&place).is_some_and(|groups| !groups.contains(group))
+    }
+
+    /// Returns true if retention can have missed the reply to a removal behind an entry. Its mark begins anew then.
+    pub(super) fn is_unmarked(&self, entry: &Entry) -> bool {
+        let reply = 2 * self.disruptions.slowest() + 5;
+        self.removals.iter().any(|(port, stream, at)| {
+            (*port, stream) == (entry.port, &entry.stream)
+                && *at >= entry.at
+                && self.disruptions.any_between(*at, *at + reply)
+        })
     }
 
     /// Number of failovers that have undone what was done with the stream of an entry until a time.

@@ -26,6 +26,9 @@ use crate::scenario::Send;
 pub use board::{ANSWER, Board, KEY, answer_of, failure_text, job_of};
 use host::{Host, Request};
 
+/// Numbers of nodes of one process.
+const NODES: u32 = 100;
+
 /// A process.
 pub struct Program {
     pub process: u32,
@@ -50,7 +53,7 @@ impl Program {
     ) -> Arc<Self> {
         let host = Host::new(board);
         let context = Context::new(host.clone(), tasks.clone());
-        let bus = Bus::new(context, process * 100, options);
+        let bus = Bus::new(context, process * NODES, options);
         let producer = has_producer.then(|| bus.producer(process, format!("P{process:015}")));
         let program = Arc::new(Self {
             process,

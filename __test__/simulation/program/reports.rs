@@ -4,9 +4,11 @@ use hfxbus::engine::host::job_token::JobToken;
 use hfxbus::engine::host::{self, Events, Failure, GroupCompletion, Jobs, Payload, PendingJob};
 use hfxbus::redis_io::error::RedisError;
 
+use super::NODES;
 use super::board::{ANSWER, KEY, job_of, value_of};
 use super::host::{Host, Incoming};
 use crate::history::{Event, Value};
+use crate::scenario::Scenario;
 
 impl Jobs for Host {
     fn jobs(&self, consumer: u32, _stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
@@ -48,6 +50,10 @@ impl Events for Host {
                 Incoming::Note(Event::Trimmed { consumer, stream, count, pending })
             }
             host::Event::ConsumerFailed { consumer, failure, error } => failed(consumer, failure, error),
+            host::Event::RingChanged { node, is_out, .. } => {
+                let (process, port) = (node / NODES, Scenario::port((node % NODES) as u16));
+                Incoming::Note(Event::Ring { process, port, is_out })
+            }
             _ => return,
         };
         self.push(incoming);

@@ -10,7 +10,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_entry, pack_groups, pack_pending_entry};
-use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 use crate::redis_io::world::map::{HashBuilder, HashMap};
 
 use crate::engine::nodes::node_set::NodeSet;
@@ -119,6 +119,15 @@ impl Producer {
     }
 }
 
+/// Returns true if the reply of XRANGE has the entry of a job. A new primary that lacks an entry can give its id to another job.
+fn has_job(reply: &Value, job: &str) -> bool {
+    let Value::Array(found) = reply else { return false };
+    found.first().is_some_and(|entry| {
+        let known = OwnedEntry::read(entry).and_then(|entry| entry.job);
+        known.is_none_or(|known| known == job)
+    })
+}
+
 /// Last delivered entry of each group, from the reply of XINFO GROUPS. Names that are not UTF-8 belong to no bus.
 fn group_positions(reply: &Value) -> HashMap<String, EntryId> {
     let named = |(name, group): (&[u8], GroupInfo)| {
@@ -155,7 +164,7 @@ impl<'a> WaitQuery<'a> {
         mark: Option<RetentionMark>,
     ) -> GroupOutcomes<'a> {
         let OutcomeCheck { job, plan, entry, recorded, unknown_groups, .. } = self.check;
-        let is_there = matches!(query.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
+        let is_there = has_job(&query.answer(self.is_there).await?, job);
         let is_retired = !is_there && mark.is_some_and(|mark| mark.covers(*entry));
         let known = known?;
         let mut outcomes = Vec::with_capacity(self.groups.len());
@@ -234,5 +243,19 @@ impl<'a> OutcomeQuery<'a> {
             Ok(Ok(outcome)) => outcome,
             _ => Err(RedisError::closed()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis_io::resp::Reply;
+
+    #[test]
+    fn an_entry_of_another_job_with_the_same_id_is_not_the_one_that_was_sent() {
+        let reply = |bytes: &[u8]| Value::from(Reply::new(bytes).expect("complete"));
+        let found = reply(b"*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$3\r\njob\r\n$1\r\nJ\r\n");
+        assert!(has_job(&found, "J") && !has_job(&found, "K"));
+        assert!(!has_job(&reply(b"*0\r\n"), "J"), "it is gone");
     }
 }

@@ -15,9 +15,6 @@ use crate::engine::protocol::stream_info::StreamInfo;
 /// Expiry of a mark, in ms. Every cycle of the stream renews it.
 const MARK_TTL: u64 = 7 * 24 * 60 * 60 * 1_000;
 
-/// Number of removed entries while it changes.
-const UNKNOWN: &[u8] = b"?";
-
 /// Range of ids whose missing entries were acknowledged by every group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetentionMark {
@@ -25,8 +22,9 @@ pub struct RetentionMark {
     pub from: EntryId,
     /// First id behind the range.
     pub to: EntryId,
-    /// Number of entries that were removed from the stream so far. `None` while retention removes some.
-    pub removed: Option<u64>,
+    /// Number of entries that were removed from the stream so far; before the removal, while retention removes some. A removal
+    /// that was cut off and has removed nothing leaves it as it was.
+    pub removed: u64,
 }
 
 impl RetentionMark {
@@ -39,36 +37,33 @@ impl RetentionMark {
     pub fn advance(known: Option<Self>, stream: &StreamInfo, to: EntryId) -> Self {
         let removed = stream.added.saturating_sub(stream.length);
         let from = match known {
-            Some(known) if known.removed == Some(removed) => known.from,
+            Some(known) if known.removed == removed => known.from,
             None if removed == 0 => EntryId::default(),
             _ => stream.last.successor().unwrap_or(stream.last),
         };
-        let to = known.map_or(to, |known| known.to.max(to)).max(from);
-        Self { from, to, removed: None }
+        // Without a removal the end of the known range can be one of an earlier stream of the same name.
+        let to = known.filter(|_| removed > 0).map_or(to, |known| known.to.max(to)).max(from);
+        Self { from, to, removed }
     }
 
     /// The mark after the removal, with the number of all entries that were removed from the stream. Without any, a
     /// new stream of the same name would look like this one, so the range is empty.
     pub fn complete(self, removed: u64) -> Self {
         let to = if removed == 0 { self.from } else { self.to };
-        Self { to, removed: Some(removed), ..self }
+        Self { to, removed, ..self }
     }
 
     /// Reads the reply of GET.
     pub fn read(reply: &Value) -> Option<Self> {
         let mut parts = reply.bytes()?.split(|&byte| byte == b' ');
         let (from, to) = (EntryId::parse(parts.next()?)?, EntryId::parse(parts.next()?)?);
-        let removed = match parts.next()? {
-            UNKNOWN => None,
-            number => Some(std::str::from_utf8(number).ok()?.parse().ok()?),
-        };
+        let removed = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
         Some(Self { from, to, removed })
     }
 
     /// Packs `SET mark value PX time`.
     pub fn pack(&self, commands: &mut Commands, keys: &Keys, stream: &str, to: Destination) {
         let Self { from, to: end, removed } = self;
-        let removed = removed.map_or_else(|| "?".to_owned(), |removed| removed.to_string());
         let value = format!("{from} {end} {removed}");
         commands.begin("SET", 5).key_parts(&keys.retention_mark(stream)).arg(value.as_bytes());
         commands.arg(b"PX").arg_number(MARK_TTL).end(to);
@@ -97,16 +92,16 @@ mod tests {
         StreamInfo { added, length, first: None, last: id(last) }
     }
 
-    fn mark(from: u64, to: u64, removed: impl Into<Option<u64>>) -> RetentionMark {
-        RetentionMark { from: id(from), to: id(to), removed: removed.into() }
+    fn mark(from: u64, to: u64, removed: u64) -> RetentionMark {
+        RetentionMark { from: id(from), to: id(to), removed }
     }
 
     #[test]
     fn a_mark_covers_what_retention_alone_has_removed() {
         let first = RetentionMark::advance(None, &stream(5, 5, 5), id(3));
-        assert_eq!(first, mark(0, 3, None));
+        assert_eq!(first, mark(0, 3, 0));
         let second = RetentionMark::advance(Some(first.complete(2)), &stream(9, 7, 9), id(6));
-        assert_eq!(second, mark(0, 6, None));
+        assert_eq!(second, mark(0, 6, 2));
         assert!(second.covers(id(5)) && !second.covers(id(6)));
     }
 
@@ -116,10 +111,18 @@ mod tests {
         let behind = EntryId { time: 9, sequence: 1 };
         assert_eq!((anew.from, anew.to), (behind, behind));
         assert!(!anew.covers(id(5)) && !anew.covers(id(9)));
-        for known in [None, Some(mark(0, 6, None))] {
+        for known in [None, Some(mark(0, 6, 1))] {
             let unknown = RetentionMark::advance(known, &stream(9, 6, 9), id(7));
             assert_eq!(unknown, anew, "nothing says what has removed them");
         }
+    }
+
+    #[test]
+    fn a_mark_goes_on_after_a_removal_that_was_cut_off_before_it_removed_anything() {
+        let begun = RetentionMark::advance(Some(mark(0, 3, 2)), &stream(9, 7, 9), id(6));
+        assert_eq!(RetentionMark::advance(Some(begun), &stream(12, 10, 12), id(8)), mark(0, 8, 2));
+        let cut_behind = RetentionMark::advance(Some(begun), &stream(12, 9, 12), id(8));
+        assert!(!cut_behind.covers(id(5)), "nothing says what has removed them");
     }
 
     #[test]
@@ -128,21 +131,22 @@ mod tests {
         assert!(!known.covers(id(1)));
         let later = RetentionMark::advance(Some(mark(0, 6, 2)), &stream(3, 3, 20), id(19));
         assert!(!later.covers(id(7)), "the old stream was deleted with it");
+        let cut_off = RetentionMark::advance(None, &stream(5, 5, 50), id(30));
+        assert_eq!(RetentionMark::advance(Some(cut_off), &stream(3, 3, 20), id(19)), mark(0, 19, 0));
     }
 
     #[test]
     fn a_mark_never_goes_back() {
         let known = mark(0, 6, 2);
-        assert_eq!(RetentionMark::advance(Some(known), &stream(9, 7, 9), id(4)).complete(2), known);
+        assert_eq!(RetentionMark::advance(Some(known), &stream(9, 7, 9), id(4)), known);
     }
 
     #[test]
     fn a_mark_is_read_as_it_is_written() {
         let read = |text: &str| RetentionMark::read(&Value::Bulk(text.as_bytes().to_vec()));
         let [from, to] = [EntryId { time: 1, sequence: 2 }, EntryId { time: 3, sequence: 4 }];
-        assert_eq!(read("1-2 3-4 567"), Some(RetentionMark { from, to, removed: Some(567) }));
-        assert_eq!(read("1-2 3-4 ?"), Some(RetentionMark { from, to, removed: None }));
-        for other in ["", "1-2 3-4", "1-2 x 5", "1-2 3-4 -5"] {
+        assert_eq!(read("1-2 3-4 567"), Some(RetentionMark { from, to, removed: 567 }));
+        for other in ["", "1-2 3-4", "1-2 x 5", "1-2 3-4 -5", "1-2 3-4 ?"] {
             assert_eq!(read(other), None, "{other}");
         }
         assert_eq!(RetentionMark::read(&Value::Nil), None);

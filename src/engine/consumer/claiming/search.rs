@@ -82,7 +82,8 @@ impl Consumer {
         state.claim_backlog.search(search.stream, progress);
     }
 
-    /// Returns the slots that are still `kept`. With a free slot and a backlog, the next search begins at once.
+    /// Returns the slots that are still `kept`, to entries that wait. With a free slot and a backlog, the next search begins
+    /// at once.
     pub(crate) fn end_search(&self, kept: usize) {
         self.lock().reserved -= kept;
         self.step();
@@ -144,6 +145,10 @@ impl Consumer {
         let has_dead_letters = self.options.dead_letter.is_some() && !plan.exhausted.is_empty();
         let took = has_dead_letters || !plan.claim.is_empty();
         self.claim(stream, lane, &key, plan.claim, idle).await?;
+        if has_dead_letters {
+            // Each move takes some trips, and the next page or search reserves a free slot again.
+            self.end_search(std::mem::take(kept));
+        }
         self.end_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
         Ok((is_known && !ends).then_some(PageResult { took, is_crowded }))
     }

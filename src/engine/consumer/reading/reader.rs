@@ -217,7 +217,7 @@ impl Consumer {
             known.position = Position::History(entry.id.to_string());
         }
         // A new primary that lacks the last writes delivers entries again.
-        let is_repeated = known.last_seen.as_ref().is_some_and(|seen| entry.id <= seen.id);
+        let is_repeated = known.is_repeated(entry.id);
         known.last_seen.get_or_insert_default().see(entry.id, entry.job);
         known.trim_detector.receive(entry.id);
         known.is_member = true;

@@ -53,8 +53,8 @@ impl Consumer {
         let Some(removal) = self.remove_below(stream, retention, below, right).await? else {
             return Ok(true);
         };
-        if let Some((mark, before)) = mark {
-            match self.write_mark(stream, mark.complete(before + removal.removed)).await {
+        if let Some(mark) = mark {
+            match self.write_mark(stream, mark.complete(mark.removed + removal.removed)).await {
                 // The mark of before the removal is true, and the next removal begins it anew.
                 Err(error) if is_out_of_memory(&error) => {}
                 written => written?,
@@ -95,13 +95,13 @@ impl Consumer {
         Ok(lowest)
     }
 
-    /// Writes the mark in front of a removal, so that an entry that is gone is always below it. Returns the mark, and the
-    /// number of entries that were removed before; `None` before Redis 7, which does not count them, and without memory.
+    /// Writes the mark in front of a removal, so that an entry that is gone is always below it. Returns the mark; `None` before
+    /// Redis 7, which does not count removed entries, and without memory.
     async fn begin_mark(
         &self,
         stream: &RetainedStream,
         below: EntryId,
-    ) -> Result<Option<(RetentionMark, u64)>, RedisError> {
+    ) -> Result<Option<RetentionMark>, RedisError> {
         let RetainedStream { lane, key, name } = stream;
         let node = self.node(*lane).clone();
         let (info, known) = tokio::join!(
@@ -112,7 +112,7 @@ impl Consumer {
         let mark = RetentionMark::advance(RetentionMark::read(&known?), &info, below);
         match self.write_mark(stream, mark).await {
             Err(error) if is_out_of_memory(&error) => self.remove_mark(stream).await.map(|()| None),
-            written => written.map(|()| Some((mark, info.added.saturating_sub(info.length)))),
+            written => written.map(|()| Some(mark)),
         }
     }
 

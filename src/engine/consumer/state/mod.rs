@@ -368,6 +368,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_entry_is_repeated_after_a_read_and_after_a_claim() {
+        let (mut stream, entry) = (stream(true), |time| EntryId { time, sequence: 0 });
+        assert!(!stream.is_repeated(entry(1)));
+        stream.last_seen.get_or_insert_default().see(entry(3), None);
+        [7, 5].into_iter().for_each(|time| stream.note_claimed(entry(time)));
+        assert!(
+            stream.is_repeated(entry(3)) && stream.is_repeated(entry(7)) && !stream.is_repeated(entry(8))
+        );
+        stream.forget_last_entry();
+        assert!(!stream.is_repeated(entry(1)), "a new stream numbers its entries from below");
+    }
+
+    #[test]
     fn an_entry_that_moves_to_the_dead_letters_is_over_until_no_reply_can_have_it() {
         let entry = EntryId { time: 1, sequence: 0 };
         let mut stream = stream(true);

@@ -90,6 +90,8 @@ pub struct StreamState {
     pub unstarted: HashSet<EntryId>,
     /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
+    /// Greatest id of the entries that this consumer has claimed.
+    pub last_claimed: EntryId,
     /// Detector of trimmed entries.
     pub trim_detector: TrimDetector,
     /// Interval of the last inspection.
@@ -157,6 +159,7 @@ impl StreamState {
             handed_back: None,
             unstarted: HashSet::default(),
             last_seen: None,
+            last_claimed: EntryId::default(),
             trim_detector: TrimDetector::default(),
             inspected: 0,
             is_member: false,
@@ -271,6 +274,18 @@ impl StreamState {
     /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
         (self.last_seen, self.tail, self.delivered, self.handed_back) = (None, None, None, None);
+        self.last_claimed = EntryId::default();
+    }
+
+    /// Notes an entry that this consumer has claimed.
+    pub fn note_claimed(&mut self, entry: EntryId) {
+        self.last_claimed = self.last_claimed.max(entry);
+    }
+
+    /// Returns true if this consumer can have got an entry before, by a read or by a claim. The position of a group can be
+    /// set back.
+    pub fn is_repeated(&self, entry: EntryId) -> bool {
+        entry <= self.last_claimed || self.last_seen.as_ref().is_some_and(|seen| entry <= seen.id)
     }
 
     /// Notes the state of its group, which is unknown without a reply.

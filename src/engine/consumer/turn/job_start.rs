@@ -46,6 +46,7 @@ impl Consumer {
         delivery: Delivery<'_>,
         now: Instant,
     ) -> Option<JobToken> {
+        state.streams[delivery.stream as usize].note_claimed(delivery.entry);
         let is_parked = !state.admit(&delivery);
         let is_late = self.awaits_renewal(delivery.at, now);
         let is_limited = state.streams[delivery.stream as usize].limit.is_some();
@@ -80,6 +81,7 @@ impl Consumer {
             deliveries,
             at,
         };
+        state.streams[stream as usize].note_claimed(entry.id);
         let is_parked = !state.admit(&delivery);
         state.buffer(BufferedEntry { is_uncounted: true, ..BufferedEntry::new(delivery) }, is_parked);
         job

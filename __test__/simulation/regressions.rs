@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 22] = [
+pub const SCRIPTS: [(&str, &str); 23] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -90,6 +90,10 @@ pub const SCRIPTS: [(&str, &str); 22] = [
     (
         include_str!("scripts/103999.json"),
         "an entry that started while its renewal was under way lost the lease, and another consumer ran it too",
+    ),
+    (
+        include_str!("scripts/101587.json"),
+        "a job of a partition that was taken over began before Redis had its delivery, and ran once more than retryLimit",
     ),
 ];
 

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 23] = [
+pub const SCRIPTS: [(&str, &str); 24] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -94,6 +94,10 @@ pub const SCRIPTS: [(&str, &str); 23] = [
     (
         include_str!("scripts/101587.json"),
         "a job of a partition that was taken over began before Redis had its delivery, and ran once more than retryLimit",
+    ),
+    (
+        include_str!("scripts/100668.json"),
+        "a delay that was sent again took an entry from the consumer that had claimed it when it was due",
     ),
 ];
 

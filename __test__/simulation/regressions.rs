@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 24] = [
+pub const SCRIPTS: [(&str, &str); 26] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -98,6 +98,14 @@ pub const SCRIPTS: [(&str, &str); 24] = [
     (
         include_str!("scripts/100668.json"),
         "a delay that was sent again took an entry from the consumer that had claimed it when it was due",
+    ),
+    (
+        include_str!("scripts/106620.json"),
+        "a consumer that played again read an entry from its history that it had claimed, beyond retryLimit",
+    ),
+    (
+        include_str!("scripts/102503.json"),
+        "after a lost read, an entry that was claimed and had failed ran again at once, also beside its new owner",
     ),
 ];
 

@@ -80,6 +80,7 @@ impl Consumer {
             deliveries,
             at,
         };
+        state.note_claim(stream, entry.id);
         let is_parked = !state.admit(&delivery);
         state.buffer(BufferedEntry { is_uncounted: true, ..BufferedEntry::new(delivery) }, is_parked);
         job

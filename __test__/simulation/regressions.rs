@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 26] = [
+pub const SCRIPTS: [(&str, &str); 27] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -106,6 +106,10 @@ pub const SCRIPTS: [(&str, &str); 26] = [
     (
         include_str!("scripts/102503.json"),
         "after a lost read, an entry that was claimed and had failed ran again at once, also beside its new owner",
+    ),
+    (
+        include_str!("scripts/101925.json"),
+        "a late renewal took the entry of a running job for good, and its consumer ran the job a second time",
     ),
 ];
 

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 27] = [
+pub const SCRIPTS: [(&str, &str); 32] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -110,6 +110,26 @@ pub const SCRIPTS: [(&str, &str); 27] = [
     (
         include_str!("scripts/104811.json"),
         "retention forgot what it had removed once a failover had cut off a removal that removed nothing",
+    ),
+    (
+        include_str!("scripts/101587.json"),
+        "a job of a partition that was taken over began before Redis had its delivery, and ran once more than retryLimit",
+    ),
+    (
+        include_str!("scripts/100668.json"),
+        "a delay that was sent again took an entry from the consumer that had claimed it when it was due",
+    ),
+    (
+        include_str!("scripts/106620.json"),
+        "a consumer that played again read an entry from its history that it had claimed, beyond retryLimit",
+    ),
+    (
+        include_str!("scripts/102503.json"),
+        "after a lost read, an entry that was claimed and had failed ran again at once, also beside its new owner",
+    ),
+    (
+        include_str!("scripts/101925.json"),
+        "a late renewal took the entry of a running job for good, and its consumer ran the job a second time",
     ),
 ];
 

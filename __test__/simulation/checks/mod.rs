@@ -6,6 +6,7 @@ mod delayed_sends;
 mod delivery;
 mod ending;
 mod key_order;
+mod late_reads;
 mod ledger;
 mod limits;
 mod outcome;

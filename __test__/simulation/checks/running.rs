@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::What;
+use super::ledger::{Step, What};
 use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
 use crate::history::{Control, End, Event, Timed};
-
-/// Four times the delay of a reply that counts as in time, in ms.
-const LATEST: u64 = 4_000;
 
 /// Key of a job: its stream, and its key there.
 type JobKey = (usize, Option<u8>);
@@ -127,13 +124,14 @@ impl Summary<'_> {
                                 second.start,
                             );
                     // 2.2.0 renews no leases.
-                    let is_excused = self.is_legacy(first.consumer) && second.start - first.start >= deadline;
+                    let is_excused = self.is_legacy(first.consumer)
+                        && second.start - self.owned_since(entry, first) >= deadline;
                     if second.start < until
                         && !is_excused
                         && !is_expired
                         && !self.is_rewound(entry, first.start, second.start)
                         && !self.may_have_lost(entry, first, second, deadline)
-                        && !self.has_late_reply(entry, first, second, deadline)
+                        && !self.is_of_late_read(entry, first, second, deadline)
                     {
                         found.push(format!(
                             "j{job}: g{group} runs {} at {} in consumer {} and at {} in consumer {}",
@@ -158,18 +156,18 @@ impl Summary<'_> {
             .any(|until| self.disruptions.excuse(process, entry.port, (first.start, until), deadline))
     }
 
-    /// Returns true if the second run is of a read that was answered late, but within the time that a read can last. Then its
-    /// consumer cannot know that it was cut off, as docs/guarantees.md says.
-    fn has_late_reply(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
-        let process = Self::process_of(second.consumer);
-        if process == Self::process_of(first.consumer) {
-            return false;
-        }
+    /// Time at which Redis gave an entry to the consumer of a run. The run begins when the reply is there.
+    fn owned_since(&self, entry: &Entry, run: &Run) -> u64 {
+        let steps = self.ledger.steps(entry.port, &entry.stream, run.group, &entry.id);
+        let is_before = |step: &&Step| step.at <= run.start && step.what.owner() == Some(run.consumer);
+        steps.iter().rev().find(is_before).map_or(run.start, |step| step.at)
+    }
+
+    /// Returns true if the second run is of a read that was answered late.
+    fn is_of_late_read(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
-        let read = steps.iter().find(|step| step.what == What::Delivered(second.consumer));
-        let limit = self.block_of(second.consumer) + deadline.min(LATEST) / 4;
-        read.is_some_and(|read| second.start <= read.at + limit)
-            && self.disruptions.excuse(process, entry.port, (entry.at, second.start), deadline)
+        Self::process_of(first.consumer) != Self::process_of(second.consumer)
+            && self.is_read_late(entry.port, steps, second.consumer, deadline)
     }
 
     /// Nothing begins after `pause()` or `stop()` has resolved.

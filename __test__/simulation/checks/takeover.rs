@@ -33,7 +33,13 @@ impl Summary<'_> {
                 // The owner takes back what a late command has taken from it.
                 let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
                     || self.disruptions.is_late(Self::process_of(from), *port, before.at);
-                if idle < deadline && !is_late && !self.disruptions.is_clock_set(*port, step.at) {
+                let is_read_late =
+                    || [from, to].iter().any(|&of| self.is_read_late(*port, steps, of, deadline));
+                if idle < deadline
+                    && !is_late
+                    && !self.disruptions.is_clock_set(*port, step.at)
+                    && !is_read_late()
+                {
                     let at = step.at;
                     found.push(format!(
                         "at {at} {stream} {entry}: consumer {to} takes it from {from} after {idle} ms"

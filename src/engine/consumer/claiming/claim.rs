@@ -205,6 +205,7 @@ impl Consumer {
                 };
                 // Its deliveries were set back, or it would not have been claimed.
                 state.streams[stream as usize].exhausted.remove(&entry.id);
+                state.note_claim(stream, entry.id);
                 started.extend(self.start_claimed(&mut state, delivery, now).map(|token| (stream, token)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }

@@ -1,5 +1,8 @@
 //! Renewals that XCLAIM did not carry out: the entry has another owner, or its idle time is shorter than this consumer
 //! knows. The latter follows a clock of Redis that was set back, and replies that take very long.
+//!
+//! A claim of another consumer counts a delivery. An entry that has another owner without one was taken by a command of an earlier
+//! owner, which the network has delivered late. If its job runs here, it is taken back.
 
 use tokio::sync::oneshot;
 
@@ -35,7 +38,7 @@ enum Ownership {
     /// It belongs to this consumer.
     Own(PendingEntry),
     /// It belongs to another consumer.
-    Lost,
+    Lost(PendingEntry),
     /// It is not pending, or this consumer must not ask.
     Gone,
     /// Redis did not answer.
@@ -43,7 +46,7 @@ enum Ownership {
 }
 
 impl Consumer {
-    /// Looks up the entries that a renewal has missed, and renews those that belong to this consumer. Their minimum idle time is
+    /// Looks up the entries that a renewal has missed, and renews those that belong to this consumer, or must. Their minimum idle time is
     /// the one that Redis has reported, so it holds by the clock of Redis. An entry that another consumer claims
     /// meanwhile is idle for less.
     pub(crate) async fn renew_missed(
@@ -69,7 +72,8 @@ impl Consumer {
         for (id, reply) in missed.into_iter().zip(replies) {
             match self.ownership_in(reply.await.unwrap_or_else(|_| Err(RedisError::closed()))) {
                 Ownership::Own(entry) => own.push(entry),
-                Ownership::Lost => drop(result.lost.insert(id)),
+                Ownership::Lost(entry) if self.is_taken_late(renewal, &entry) => own.push(entry),
+                Ownership::Lost(_) => drop(result.lost.insert(id)),
                 // An entry that was trimmed while it waits still runs, if nobody else can have run it.
                 Ownership::Gone if may_be_taken => drop(result.lost.insert(id)),
                 Ownership::Gone | Ownership::Unknown => {}
@@ -91,6 +95,15 @@ impl Consumer {
             }
         }
         result
+    }
+
+    /// Returns true if the last delivery of an entry is that of a job that runs here, and its lease holds.
+    fn is_taken_late(&self, renewal: &Renewal, entry: &PendingEntry) -> bool {
+        let state = self.lock();
+        let of_entry = renewal.entries.iter().filter(|(id, _)| *id == entry.id);
+        of_entry
+            .filter_map(|(_, token)| state.jobs.running_job((*token)?))
+            .any(|slot| slot.deliveries == entry.deliveries && self.holds_lease(slot.touched()))
     }
 
     /// Submits a command for each of `subjects`. None of them waits for a connection.
@@ -118,7 +131,7 @@ impl Consumer {
         match reply {
             Ok(reply) => match read_rows(&reply).unwrap_or_default().pop() {
                 Some(entry) if entry.owner == self.options.id => Ownership::Own(entry),
-                Some(_) => Ownership::Lost,
+                Some(entry) => Ownership::Lost(entry),
                 None => Ownership::Gone,
             },
             Err(error) if is_for_now(&error) || error.reply_code().is_none() => Ownership::Unknown,

@@ -225,8 +225,10 @@ impl Consumer {
             batch.deleted.push((stream, entry.id));
             return;
         }
-        let is_over = |state: &ConsumerState| state.streams[stream as usize].is_over(entry.id);
-        if from_history && (state.holds(stream, entry.id) || is_over(state)) {
+        let known = &state.streams[stream as usize];
+        if from_history
+            && (known.is_over(entry.id) || known.claimed.contains(&entry.id) || state.holds(stream, entry.id))
+        {
             return;
         }
         if is_repeated && state.holds_job(stream, entry.id, entry.job) {

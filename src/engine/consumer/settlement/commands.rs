@@ -191,7 +191,11 @@ impl Consumer {
             (state.streams[job.stream as usize].key.as_str(), self.group.as_str(), self.options.id.as_str());
         let Some(slot) = state.jobs.job(job.token) else { return };
         let idle = self.idle_until(job.due.unwrap_or_else(Instant::now));
-        let min_idle = self.min_idle_after_lapse(slot.touched());
+        // Once Redis has executed a delay, another consumer can claim the entry when it is due, while the lease holds here.
+        let min_idle = match job.is_repeated {
+            true => self.min_idle(slot.touched()),
+            false => self.min_idle_after_lapse(slot.touched()),
+        };
         let entry = std::iter::once(&slot.entry);
         pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
         // Later another consumer can own the entry. The next attempt has a minimum idle time and a delay of its own.

@@ -238,20 +238,27 @@ impl ConsumerState {
         now.checked_add(limit)
     }
 
-    /// Reads the history behind the last known id after a lost read, which can have received entries. A consumer
-    /// whose id existed before cannot distinguish these from older failures until it has seen an id.
+    /// Reads the history behind the last known id after a lost read, which can have received entries. Entries that were claimed
+    /// are known too: those that failed wait for their next claim. A consumer whose id existed before cannot distinguish lost entries
+    /// from older failures until it has seen an id.
     pub fn reread_history(&mut self, lane: usize, fresh_id: bool) {
         if planted("lost read is forgotten") {
             return;
         }
         let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         for stream in of_lane.filter(|stream| stream.position == Position::New) {
-            match &stream.last_seen {
-                Some(seen) => stream.position = Position::History(seen.id.to_string()),
-                None if fresh_id => stream.position = Position::History("0".to_owned()),
-                None => {}
+            if stream.last_seen.is_some() || fresh_id {
+                let known = stream.last_known();
+                stream.position =
+                    Position::History(known.map_or_else(|| "0".to_owned(), |id| id.to_string()));
             }
         }
+    }
+
+    /// Notes an entry that this consumer has claimed, so that it is none of a lost read.
+    pub fn note_claim(&mut self, stream: u32, entry: EntryId) {
+        let stream = &mut self.streams[stream as usize];
+        stream.note_claim(entry, self.lanes[stream.lane].reading);
     }
 
     /// Notes the reply to a read of a lane. Before Redis 7.2 a consumer without new entries counts as idle, however
@@ -337,6 +344,28 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_lost_read_is_repeated_without_the_entries_that_were_claimed() {
+        let entry = |time| EntryId { time, sequence: 0 };
+        let mut state = playing(1);
+        state.streams[0].last_seen.get_or_insert_default().see(entry(5), None);
+        for claimed in [4, 7, 6] {
+            state.streams[0].note_claim(entry(claimed), false);
+        }
+        state.streams[0].note_read();
+        state.streams[0].note_claim(entry(6), true);
+        state.streams[0].note_claim(entry(9), true);
+        state.reread_history(0, false);
+        assert_eq!(state.streams[0].position_text(), "7-0", "the read can have new entries behind this one");
+        state.streams[0].note_claim(entry(10), false);
+        assert!([9, 10].iter().all(|&time| state.streams[0].claimed.contains(&entry(time))));
+        assert_eq!(state.streams[0].claimed.len(), 2);
+        state.streams[0].note_read();
+        state.streams[0].end_history();
+        state.streams[0].note_read();
+        assert_eq!((state.streams[0].last_known(), state.streams[0].claimed.len()), (Some(entry(10)), 0));
+    }
+
+    #[test]
     fn a_consumer_reads_the_history_at_each_presence_interval() {
         let (mut state, every, began) = (playing(2), Duration::from_secs(60), Instant::now());
         state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
@@ -372,7 +401,7 @@ pub(crate) mod tests {
         let (mut stream, entry) = (stream(true), |time| EntryId { time, sequence: 0 });
         assert!(!stream.is_repeated(entry(1)));
         stream.last_seen.get_or_insert_default().see(entry(3), None);
-        [7, 5].into_iter().for_each(|time| stream.note_claimed(entry(time)));
+        [7, 5].into_iter().for_each(|time| stream.note_claim(entry(time), false));
         assert!(
             stream.is_repeated(entry(3)) && stream.is_repeated(entry(7)) && !stream.is_repeated(entry(8))
         );

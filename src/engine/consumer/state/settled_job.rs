@@ -68,6 +68,8 @@ pub struct SettledJob {
     pub removes_later: bool,
     /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
+    /// True if Redis can have executed the steps before, without a reply.
+    pub is_repeated: bool,
     /// Steps of the current batch.
     pub pending_steps: SettlementSteps,
     /// Steps that Redis refused for the moment.
@@ -96,6 +98,7 @@ impl SettledJob {
             has_failed: false,
             removes_later: false,
             due,
+            is_repeated: false,
             pending_steps,
             retry_steps,
             error,
@@ -192,6 +195,7 @@ impl SettledJob {
 
     /// Makes the refused steps the pending ones.
     pub fn retry(&mut self) {
+        self.is_repeated = true;
         self.pending_steps = std::mem::take(&mut self.retry_steps);
         let begins_alone = self.retries_alone && !self.is_alone;
         self.is_alone |= self.retries_alone;
@@ -297,9 +301,9 @@ mod tests {
     fn a_delay_that_lost_its_connection_is_packed_again() {
         let mut job = SettledJob::new(JobToken::from_number(1.0), 0, 0);
         job.note(SettlementStep::Delay(0), &dropped());
-        assert!(job.retry_steps.delay);
+        assert!(job.retry_steps.delay && !job.is_repeated);
         job.retry();
-        assert!(job.pending_steps.delay && job.error.is_none());
+        assert!(job.pending_steps.delay && job.is_repeated && job.error.is_none());
     }
 
     #[test]

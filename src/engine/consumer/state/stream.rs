@@ -90,8 +90,10 @@ pub struct StreamState {
     pub unstarted: HashSet<EntryId>,
     /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
-    /// Greatest id of the entries that this consumer has claimed.
-    pub last_claimed: EntryId,
+    /// Last entry that this consumer claimed before the read under way. Entries that are new to the group are behind it.
+    pub last_claimed: Option<EntryId>,
+    /// Entries behind the last known one that were claimed during the read under way. It does not deliver them.
+    pub claimed: HashSet<EntryId>,
     /// Detector of trimmed entries.
     pub trim_detector: TrimDetector,
     /// Interval of the last inspection.
@@ -159,7 +161,8 @@ impl StreamState {
             handed_back: None,
             unstarted: HashSet::default(),
             last_seen: None,
-            last_claimed: EntryId::default(),
+            last_claimed: None,
+            claimed: HashSet::default(),
             trim_detector: TrimDetector::default(),
             inspected: 0,
             is_member: false,
@@ -233,8 +236,36 @@ impl StreamState {
     /// Notes a buffered entry that was returned to the group.
     pub fn hand_back(&mut self, entry: EntryId, deliveries: u64) {
         self.handed_back = Some(self.handed_back.map_or(entry, |first| first.min(entry)));
+        self.claimed.remove(&entry);
         if deliveries == 1 {
             self.unstarted.insert(entry);
+        }
+    }
+
+    /// Last entry of the group that this consumer knew when its last read was sent.
+    pub fn last_known(&self) -> Option<EntryId> {
+        self.last_seen.as_ref().map(|seen| seen.id).max(self.last_claimed)
+    }
+
+    /// Notes an entry that this consumer has claimed. `is_reading` is true during a read of its lane.
+    pub fn note_claim(&mut self, entry: EntryId, is_reading: bool) {
+        if !is_reading && self.position == Position::New {
+            self.last_claimed = self.last_claimed.max(Some(entry));
+        } else if self.last_known().is_none_or(|known| known < entry) {
+            self.claimed.insert(entry);
+        }
+    }
+
+    /// Returns true if this consumer can have got an entry before, by a read or by a claim. The position of a group can be
+    /// set back.
+    pub fn is_repeated(&self, entry: EntryId) -> bool {
+        self.last_known().is_some_and(|known| entry <= known) || self.claimed.contains(&entry)
+    }
+
+    /// Notes that a read leaves. With new entries, all of them are behind those that were claimed so far.
+    pub fn note_read(&mut self) {
+        if self.position == Position::New && !self.claimed.is_empty() {
+            self.last_claimed = self.claimed.drain().max().max(self.last_claimed);
         }
     }
 
@@ -274,18 +305,8 @@ impl StreamState {
     /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
         (self.last_seen, self.tail, self.delivered, self.handed_back) = (None, None, None, None);
-        self.last_claimed = EntryId::default();
-    }
-
-    /// Notes an entry that this consumer has claimed.
-    pub fn note_claimed(&mut self, entry: EntryId) {
-        self.last_claimed = self.last_claimed.max(entry);
-    }
-
-    /// Returns true if this consumer can have got an entry before, by a read or by a claim. The position of a group can be
-    /// set back.
-    pub fn is_repeated(&self, entry: EntryId) -> bool {
-        entry <= self.last_claimed || self.last_seen.as_ref().is_some_and(|seen| entry <= seen.id)
+        self.last_claimed = None;
+        self.claimed.clear();
     }
 
     /// Notes the state of its group, which is unknown without a reply.

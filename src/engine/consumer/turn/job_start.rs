@@ -12,8 +12,8 @@ use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::job_id::new_id;
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
-use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+use crate::redis_io::streams::commands::pack_acknowledge;
+use crate::redis_io::streams::entry::OwnedEntry;
 use crate::redis_io::world::fault::planted;
 
 impl Consumer {
@@ -46,7 +46,6 @@ impl Consumer {
         delivery: Delivery<'_>,
         now: Instant,
     ) -> Option<JobToken> {
-        state.streams[delivery.stream as usize].note_claimed(delivery.entry);
         let is_parked = !state.admit(&delivery);
         let is_late = self.awaits_renewal(delivery.at, now);
         let is_limited = state.streams[delivery.stream as usize].limit.is_some();
@@ -81,7 +80,7 @@ impl Consumer {
             deliveries,
             at,
         };
-        state.streams[stream as usize].note_claimed(entry.id);
+        state.note_claim(stream, entry.id);
         let is_parked = !state.admit(&delivery);
         state.buffer(BufferedEntry { is_uncounted: true, ..BufferedEntry::new(delivery) }, is_parked);
         job
@@ -111,18 +110,20 @@ impl Consumer {
         mut take: impl FnMut(&mut ConsumerState) -> Option<BufferedEntry>,
     ) {
         let mut started = Vec::new();
-        let mut uncounted: BTreeMap<(u32, u64), Vec<EntryId>> = BTreeMap::new();
+        let mut uncounted: BTreeMap<(u32, u64), Vec<(u32, JobToken)>> = BTreeMap::new();
         while let Some(next) = take(state) {
-            if next.is_uncounted {
-                uncounted.entry((next.stream, next.deliveries)).or_default().push(next.entry);
-            }
             let token = start(state, next.delivery(), now);
             if next.fair_key.is_some() {
                 state.jobs.set_key(token, next.fair_key);
             }
-            started.push((next.stream, token));
+            match next.is_uncounted {
+                true => {
+                    uncounted.entry((next.stream, next.deliveries)).or_default().push((next.stream, token))
+                }
+                false => started.push((next.stream, token)),
+            }
         }
-        if started.is_empty() {
+        if started.is_empty() && uncounted.is_empty() {
             return;
         }
         state.claim_backlog.start_read();
@@ -130,25 +131,12 @@ impl Consumer {
         if !uncounted.is_empty() {
             self.takeover_room.notify_waiters();
         }
-        self.count_deliveries(state, uncounted);
+        for ((_, deliveries), jobs) in uncounted {
+            self.begin_counted(state, deliveries, jobs);
+        }
         self.hand_over(state, &started);
         // A settlement leads here, and its reply must not be waited for.
         self.node_set.context().host.wake();
-    }
-
-    /// Counts deliveries of entries that were taken over, before their jobs run. The commands leave under the lock of the
-    /// state, so that the settlements come behind them.
-    fn count_deliveries(&self, state: &ConsumerState, uncounted: BTreeMap<(u32, u64), Vec<EntryId>>) {
-        for ((stream, deliveries), entries) in uncounted {
-            let stream = &state.streams[stream as usize];
-            let mut commands = Commands::default();
-            let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let claim = Claim::Count(deliveries);
-            pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Nowhere);
-            // The lease of the partition holds now, and not for ever.
-            commands.all_expire();
-            self.shared(stream.lane).submit(&mut commands);
-        }
     }
 
     /// Hands jobs to the host, stream by stream, and prefetches their payloads if wanted.

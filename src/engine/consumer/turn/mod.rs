@@ -4,6 +4,7 @@
 //! host, starts or hands back buffered entries, wakes timers and the claim task, and packs the next reads. The commands
 //! leave after the lock is released. The rooms above do not call each other for any of this.
 
+pub mod delivery_count;
 pub mod hand_back;
 pub mod job_start;
 pub mod permits;

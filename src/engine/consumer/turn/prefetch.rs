@@ -142,20 +142,13 @@ impl Consumer {
     /// Hands the waiting jobs to the host, without those that ended, or whose partition was lost, in between.
     fn begin_waiting(&self, waiting: &PrefetchJobs, payloads: &HashMap<(usize, usize), Vec<u8>>) {
         let host = &self.node_set.context().host;
-        let mut has_lost = false;
+        let mut has_ended = false;
         {
             let mut state = self.lock();
             let mut started = Vec::with_capacity(waiting.jobs.len());
             for (at, &PrefetchJob { token, .. }) in waiting.jobs.iter().enumerate() {
-                if state.disconnected || state.jobs.running_job(token).is_none() {
-                    continue;
-                }
-                if state.has_lost(token) {
-                    // The next owner runs it.
-                    state.note_ends(std::iter::once(token));
-                    state.jobs.settle(token);
-                    state.jobs.retire(token);
-                    has_lost = true;
+                if !state.can_begin(token) {
+                    has_ended = true;
                     continue;
                 }
                 started.push((waiting.stream, token));
@@ -167,7 +160,7 @@ impl Consumer {
             }
             self.begin(&state, &started);
         }
-        if has_lost {
+        if has_ended {
             self.step();
             self.notify_if_idle();
         }

@@ -10,7 +10,6 @@ use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 
 /// Maximum time of a read that leaves out a stream with a full look-ahead, for servers that do not end a read on request.
@@ -37,7 +36,10 @@ impl Consumer {
     /// leads to the next read.
     fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Option<Commands> {
         let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
-        of_lane.for_each(StreamState::reread_handed_back);
+        of_lane.for_each(|stream| {
+            stream.reread_handed_back();
+            stream.note_read();
+        });
         let mut longest = Duration::MAX;
         let leaves_out = state.leaves_out(lane);
         let of_read = state.active_streams(lane).map(|stream| {

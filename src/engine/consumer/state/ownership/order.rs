@@ -39,6 +39,21 @@ impl ConsumerState {
         ownership.as_ref().is_some_and(|ownership| !ownership.is_valid(Instant::now()))
     }
 
+    /// Returns true if a job that holds a slot, and is not known to the host yet, can begin. One whose partition was lost ends: the
+    /// next owner runs it.
+    pub fn can_begin(&mut self, token: JobToken) -> bool {
+        if self.disconnected || self.jobs.running_job(token).is_none() {
+            return false;
+        }
+        let has_lost = self.has_lost(token);
+        if has_lost {
+            self.note_ends(std::iter::once(token));
+            self.jobs.settle(token);
+            self.jobs.retire(token);
+        }
+        !has_lost
+    }
+
     /// Admits an entry to run now or next. Returns false if it must wait for another entry of its key.
     #[inline]
     pub fn admit(&mut self, delivery: &Delivery<'_>) -> bool {

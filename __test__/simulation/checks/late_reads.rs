@@ -1,0 +1,28 @@
+//! Reads that are answered late, but within the time that a read can last.
+
+use super::ledger::{Step, What};
+use super::summary::Summary;
+
+/// Four times the delay of a reply that counts as in time, in ms.
+const LATEST: u64 = 4_000;
+
+impl Summary<'_> {
+    /// Returns true if a consumer read an entry, and another one claimed it while that process was cut off. With a
+    /// `claimDeadline` that is shorter than `blockTimeout` and the delay of a reply, the first one cannot know that from the
+    /// reply, as docs/guarantees.md says. So it takes the entry for its own.
+    pub(super) fn is_read_late(&self, port: u16, steps: &[Step], consumer: u32, deadline: u64) -> bool {
+        let process = Self::process_of(consumer);
+        let limit = self.block_of(consumer) + deadline.min(LATEST) / 4;
+        let Some(read) = steps.iter().position(|step| step.what == What::Delivered(consumer)) else {
+            return false;
+        };
+        let is_taken =
+            |what: What| matches!(what, What::Claimed { consumer: of, is_start: true, .. } if of != consumer);
+        let Some(taken) = steps[read..].iter().find(|step| is_taken(step.what)) else { return false };
+        let read = steps[read].at;
+        let answered = read + limit;
+        deadline <= limit
+            && self.disruptions.excuse(process, port, (read, taken.at), deadline)
+            && !self.disruptions.between(process, answered, answered)
+    }
+}

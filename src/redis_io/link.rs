@@ -116,6 +116,13 @@ pub trait LinkPolicy: Send + Sync {
         }
     }
 
+    /// Reports the server of a new session, before commands are written to it: its node, and the `run_id` that it has said.
+    fn greeted(&self, node: &str, run_id: Option<&str>) {
+        if let Some(inner) = self.inner() {
+            inner.greeted(node, run_id);
+        }
+    }
+
     /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds are not
     /// attempts.
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {

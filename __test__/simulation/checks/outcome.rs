@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::summary::{Summary, group_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
-use crate::scenario::{Arrangement, Scenario};
+use crate::scenario::{Action, Arrangement, Scenario};
 
 /// Code of the error of a job without a known outcome.
 const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+/// Part of its message if the entry of the job is gone.
+const ENTRY_GONE: &str = "entry is gone";
 
 impl Summary<'_> {
     /// `finished()` reports an outcome that has happened, and a success only after its acknowledgement.
@@ -76,7 +78,8 @@ impl Summary<'_> {
                             // 2.2.0 reports a refused acknowledgement as the failure of its job.
                             let fits = fits || self.has_legacy(*group) && self.is_refused();
                             let is_unknown = error.contains(OUTCOME_UNKNOWN)
-                                && self.entries_of(*job).iter().any(|entry| self.is_unmarked(entry));
+                                && (self.entries_of(*job).iter().any(|entry| self.is_unmarked(entry))
+                                    || error.contains(ENTRY_GONE) && self.has_other_servers(*at));
                             if !fits && !lost && !is_unknown && !self.is_exhausted(*group, *job) {
                                 found.push(format!(
                                     "at {at} j{job}: a failure of g{group} that no processor had: {error}"
@@ -94,6 +97,15 @@ impl Summary<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Returns true if another server can have taken over a stream with retention before a time.
+    fn has_other_servers(&self, until: u64) -> bool {
+        let mut before = self.scenario.actions.iter().take_while(|timed| timed.at <= until);
+        let is_change = |action: &Action| {
+            matches!(action, Action::FailOver(..) | Action::HandOver(_) | Action::Migrate(..))
+        };
+        self.scenario.retains.is_some() && before.any(|timed| is_change(&timed.action))
     }
 
     /// Returns true if the acknowledgement and the completion of a job can be on different servers, or if a new primary

@@ -7,4 +7,5 @@ pub mod policy;
 pub mod reconnects;
 pub mod reply_counter;
 pub mod sentinel;
+pub mod server_changes;
 pub mod state_changes;

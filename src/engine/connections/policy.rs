@@ -13,6 +13,7 @@ use crate::redis_io::options::{Endpoint, LinkOptions};
 
 use crate::engine::connections::ejection::link_policy::EjectionHandle;
 use crate::engine::connections::reconnects::Reconnects;
+use crate::engine::connections::server_changes::ServerChanges;
 use crate::engine::connections::state_changes::StateChangeFilter;
 use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::host::context::Context;
@@ -42,6 +43,8 @@ pub struct PolicyOptions {
     pub closing: Arc<AtomicBool>,
     /// Receiver of restored connections.
     pub reconnects: Arc<Reconnects>,
+    /// Changes of the servers of the bus.
+    pub servers: Arc<ServerChanges>,
     /// Role of the connection in the node's ejection, if the node can be ejected.
     pub handle: Option<EjectionHandle>,
 }
@@ -153,6 +156,15 @@ impl LinkPolicy for ConnectionPolicy {
 
     fn located(&self, endpoint: &Endpoint) {
         *self.place.locked() = endpoint.to_string();
+    }
+
+    fn greeted(&self, node: &str, run_id: Option<&str>) {
+        if self.options.announces {
+            // The nodes of a Cluster are different servers.
+            let is_cluster = self.options.options.cluster.is_some();
+            let address = if is_cluster { node } else { "" };
+            self.options.servers.note(format!("{} {address}", self.options.node), run_id);
+        }
     }
 
     fn traffic(&self) -> Arc<Traffic> {

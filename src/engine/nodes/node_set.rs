@@ -10,6 +10,7 @@ use crate::redis_io::locked::Locked;
 use crate::engine::connections::client::Client;
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::reconnects::Reconnects;
+use crate::engine::connections::server_changes::ServerChanges;
 use crate::engine::host::context::Context;
 use crate::engine::nodes::monitor;
 use crate::engine::nodes::node::Node;
@@ -34,6 +35,7 @@ pub struct NodeSet {
     replies: Arc<ReplyRouter>,
     closing: Arc<AtomicBool>,
     reconnects: Arc<Reconnects>,
+    servers: Arc<ServerChanges>,
     retention: Option<RetentionOptions>,
     schedules: Schedules,
     /// Groups and names of the consumers of this bus. A lock, since consumers are added on the host's thread.
@@ -46,6 +48,7 @@ impl NodeSet {
         let (bus_prefix, eject) = (options.key_prefix, options.eject);
         let replies = ReplyRouter::new(context.host.clone());
         let (closing, reconnects) = (Arc::<AtomicBool>::default(), Arc::<Reconnects>::default());
+        let servers = Arc::<ServerChanges>::default();
         let routes = RouteTable::new(options.nodes.iter().map(|node| node.static_routes.as_slice()));
         let nodes = options.nodes.into_iter().zip(number..).map(|(options, number)| {
             let keys = Keys::on_node(&bus_prefix, &options.key_prefix);
@@ -58,6 +61,7 @@ impl NodeSet {
                 silence: None,
                 closing: closing.clone(),
                 reconnects: reconnects.clone(),
+                servers: servers.clone(),
                 handle: None,
             };
             let node = Node::new(keys, policy, replies.clone(), eject);
@@ -72,11 +76,18 @@ impl NodeSet {
             replies,
             closing,
             reconnects,
+            servers,
             retention: options.retention,
             schedules: Schedules::default(),
             consumer_names: Mutex::default(),
             context,
         })
+    }
+
+    /// Number of times that another server has taken over streams, as far as known. It can lack their last entries.
+    pub(crate) fn server_changes(&self) -> u64 {
+        let topologies = self.nodes.iter().filter_map(|node| node.topology());
+        self.servers.count() + topologies.map(|topology| topology.owner_changes()).sum::<u64>()
     }
 
     /// Removal of entries that all groups have acknowledged, if the bus has it.

@@ -329,6 +329,7 @@ mod tests {
             ends_at_error,
             recorded: None,
             unknown_groups: Vec::new(),
+            servers: 0,
         });
     }
 
@@ -429,6 +430,7 @@ mod tests {
             ends_at_error: false,
             recorded: Some(since),
             unknown_groups: Vec::new(),
+            servers: 0,
         });
     }
 
@@ -509,7 +511,15 @@ mod tests {
             let unknown_groups = vec!["a".to_owned(), "b".to_owned()];
             let plan = plan(&["a", "b"]);
             let (job, ends_at_error, recorded) = ("J", false, None);
-            completions.wait(WaitStart { number, job, plan, ends_at_error, recorded, unknown_groups });
+            completions.wait(WaitStart {
+                number,
+                job,
+                plan,
+                ends_at_error,
+                recorded,
+                unknown_groups,
+                servers: 0,
+            });
         }
         completions.sent(1, EntryId::default());
         completions.note_expected(1, "a");

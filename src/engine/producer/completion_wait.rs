@@ -26,6 +26,8 @@ pub struct WaitStart<'a> {
     pub recorded: Option<Instant>,
     /// Groups that are not known to exist.
     pub unknown_groups: Vec<String>,
+    /// Number of changes of servers before the send.
+    pub servers: u64,
 }
 
 /// A wait under way.
@@ -38,6 +40,8 @@ pub(crate) struct Wait {
     pub(crate) recorded: Option<Instant>,
     /// Groups that can have been created after the job was sent.
     pub(crate) unknown_groups: Vec<String>,
+    /// Number of changes of servers before the send.
+    pub(crate) servers: u64,
     /// The entry, once Redis has replied with its id.
     pub(crate) entry: Option<EntryId>,
     /// Its send, if that has an id.
@@ -80,6 +84,8 @@ pub struct OutcomeCheck {
     pub recorded: bool,
     /// Groups that can have been created after the job was sent.
     pub unknown_groups: Vec<String>,
+    /// Number of changes of servers before the send.
+    pub servers: u64,
     /// True if an end needs a second check, since its completion can be on its way.
     pub is_tentative: bool,
 }
@@ -133,6 +139,7 @@ impl Wait {
             ends_at_error: begin.ends_at_error,
             recorded: begin.recorded,
             unknown_groups: begin.unknown_groups,
+            servers: begin.servers,
             arrivals: Vec::new(),
             entry: None,
             once: None,
@@ -187,6 +194,7 @@ impl Wait {
         let (job, plan, recorded) = (self.job.clone(), self.plan.clone(), self.recorded.is_some());
         let (unknown_groups, is_tentative) =
             (self.unknown_groups.clone(), std::mem::take(&mut self.is_tentative));
-        Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded, unknown_groups, is_tentative })
+        let (entry, servers) = (self.entry?, self.servers);
+        Some(OutcomeCheck { wait, job, plan, entry, recorded, unknown_groups, servers, is_tentative })
     }
 }

@@ -166,7 +166,16 @@ impl Producer {
         let QueuedSend { job, plan, ends_at_error, .. } = queued;
         let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
         let unknown_groups = state.known_groups.unknown(&plan);
-        state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded, unknown_groups });
+        let servers = self.node_set.server_changes();
+        state.completions.wait(WaitStart {
+            number,
+            job,
+            plan,
+            ends_at_error,
+            recorded,
+            unknown_groups,
+            servers,
+        });
         self.keep_checking(state);
         queued.record
     }

@@ -163,9 +163,11 @@ impl<'a> WaitQuery<'a> {
         known: Result<Option<&HashMap<String, EntryId>>, RedisError>,
         mark: Option<RetentionMark>,
     ) -> GroupOutcomes<'a> {
-        let OutcomeCheck { job, plan, entry, recorded, unknown_groups, .. } = self.check;
+        let OutcomeCheck { job, plan, entry, recorded, unknown_groups, servers, .. } = self.check;
         let is_there = has_job(&query.answer(self.is_there).await?, job);
-        let is_retired = !is_there && mark.is_some_and(|mark| mark.covers(*entry));
+        // An entry that a new primary lacks was not removed by retention, whatever the mark covers there.
+        let is_same_server = query.node_set.server_changes() == *servers;
+        let is_retired = !is_there && is_same_server && mark.is_some_and(|mark| mark.covers(*entry));
         let known = known?;
         let mut outcomes = Vec::with_capacity(self.groups.len());
         for GroupQuery { group, name, pending, record, unreceived_failure } in self.groups {

@@ -232,6 +232,12 @@ impl LinkPolicy for NodePolicy {
         Box::pin(async { None })
     }
 
+    fn greeted(&self, node: &str, run_id: Option<&str>) {
+        if let Some(owner) = self.owner.upgrade() {
+            owner.policy().greeted(node, run_id);
+        }
+    }
+
     fn inspects_errors(&self) -> bool {
         self.owner.upgrade().is_some_and(|owner| owner.policy().inspects_errors())
     }

@@ -71,6 +71,12 @@ impl SlotMap {
         }
     }
 
+    /// Returns true if each slot has the same primary in another map.
+    pub fn has_owners_of(&self, other: &Self) -> bool {
+        let owner = |map: &Self, slot: u16| map.shard(slot).map(|shard| shard.primary.clone());
+        (0..SLOTS).all(|slot| owner(self, slot) == owner(other, slot))
+    }
+
     /// The primaries, in no order.
     pub fn primaries(&self) -> impl Iterator<Item = &Address> {
         self.shards.iter().map(|shard| &shard.primary)

@@ -51,6 +51,8 @@ pub struct Topology {
     pub(crate) running: Mutex<bool>,
     /// Rotates the choice of any node.
     pub(crate) turn: AtomicUsize,
+    /// Number of times that slots have got another owner.
+    owner_changes: AtomicU64,
     /// New owner of a slot that has moved. It is asked first, since other nodes can have old slots.
     pub(crate) preferred_node: Mutex<Option<Address>>,
 }
@@ -83,6 +85,7 @@ impl Topology {
             users: AtomicUsize::new(0),
             running: Mutex::default(),
             turn: AtomicUsize::new(0),
+            owner_changes: AtomicU64::new(0),
             preferred_node: Mutex::default(),
         })
     }
@@ -132,6 +135,7 @@ impl Topology {
         if let Some(map) = self.map.locked().as_mut() {
             Arc::make_mut(map).note_moved(slot, to);
         }
+        self.owner_changes.fetch_add(1, Ordering::AcqRel);
         self.imports.locked().remove(&slot);
         *self.preferred_node.locked() = Some(to.clone());
         self.refresh();
@@ -191,6 +195,11 @@ impl Topology {
         importing.or_else(|| Some(self.map()?.shard(slot)?.primary.clone()))
     }
 
+    /// Number of times that slots have got another owner, as far as known.
+    pub fn owner_changes(&self) -> u64 {
+        self.owner_changes.load(Ordering::Acquire)
+    }
+
     /// Returns any primary, in turn.
     pub(crate) fn any_node(&self) -> Option<Address> {
         let map = self.map()?;
@@ -216,7 +225,11 @@ impl Topology {
 
     pub(crate) fn set(&self, map: SlotMap) {
         self.imports.locked().retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
-        *self.map.locked() = Some(Arc::new(map));
+        let mut known = self.map.locked();
+        if known.as_ref().is_some_and(|known| !known.has_owners_of(&map)) {
+            self.owner_changes.fetch_add(1, Ordering::AcqRel);
+        }
+        *known = Some(Arc::new(map));
     }
 }
 

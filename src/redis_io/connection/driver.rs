@@ -88,6 +88,7 @@ async fn live(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Exit {
         },
     };
     failures.attempts = 0;
+    shared.policy.greeted(&shared.node(), greeting.run_id.as_deref());
     resend::begin(shared, greeting);
     let (receiving, sending) = socket.split();
     let writer = start_writer(shared, sending);

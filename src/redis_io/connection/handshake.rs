@@ -41,6 +41,8 @@ pub struct Greeting {
     pub(crate) client: Option<ClientIdentity>,
     /// Time of the server, in ms.
     pub(crate) time: Option<u64>,
+    /// Id of the server's process. `None` without a reply to INFO.
+    pub(crate) run_id: Option<String>,
 }
 
 /// Does the handshake, after which `db` is selected.
@@ -134,7 +136,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
                 "AUTH" => self.check_auth(reply)?,
                 "SELECT" => self.check(reply, name)?,
                 "ROLE" => self.check_role(reply)?,
-                "INFO" => info = Some(reply),
+                "INFO" => {
+                    greeting.run_id = reply.bytes().and_then(run_id);
+                    info = Some(reply);
+                }
                 CLIENT_INFO => greeting.client = identity(&reply),
                 "TIME" => greeting.time = milliseconds(&reply),
                 // An older server does not know CLIENT SETINFO, and a user can have no right to it.
@@ -353,6 +358,12 @@ fn milliseconds(reply: &Value) -> Option<u64> {
     let Value::Array(parts) = reply else { return None };
     let number = |at: usize| std::str::from_utf8(parts.get(at)?.bytes()?).ok()?.parse::<u64>().ok();
     Some(number(0)? * 1_000 + number(1)? / 1_000)
+}
+
+/// Reads the id of the server's process in the reply to INFO.
+fn run_id(info: &[u8]) -> Option<String> {
+    let info = InfoDict::new(std::str::from_utf8(info).ok()?);
+    info.get::<String>("run_id").map(|id| id.trim().to_owned())
 }
 
 /// Time in the text of INFO until the server has loaded its data. Returns `None` if the server loads no data. A server that

@@ -41,8 +41,15 @@ impl Summary<'_> {
         };
         between(self.flushed.get(&first.port))
             || self.is_rewound(first, first.at, u64::MAX)
+            || self.has_lower_ids(first, second)
             || !self.is_kept(first.port, &first.stream, &first.id)
             || self.is_retired_before(first, second)
+    }
+
+    /// Returns true if a failover can have lost an earlier entry with a greater id, since the clock was set back.
+    fn has_lower_ids(&self, first: &Entry, second: &Entry) -> bool {
+        self.disruptions.is_clock_set(first.port, second.at)
+            && self.is_ever_rewound(first.port, &first.stream)
     }
 
     /// Returns true if retention can have removed the first entry before the search.

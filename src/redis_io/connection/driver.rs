@@ -128,6 +128,7 @@ async fn connect(
     let mut socket = opening.await.map_err(|error| lost(&error))?;
     shared.set_state(LinkState::Connect, None);
     let greeting = shake_hands(&mut socket, options, shared.db(), &shared.node()).await?;
+    resend::note_time(shared, &greeting);
     resend::resolve_sent(shared, &mut socket).await?;
     Ok((socket, greeting))
 }

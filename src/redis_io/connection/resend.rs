@@ -27,8 +27,12 @@ pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
     let mut inner = shared.lock();
     inner.queue.drop_given_up();
     (inner.client, inner.failed_searches) = (greeting.client, 0);
-    if let (Some(sent), Some(time)) = (&mut inner.sent, greeting.time) {
-        sent.begin(time);
+}
+
+/// Notes the time of the server of a new session, before the search for sends of the last one.
+pub(crate) fn note_time(shared: &ConnectionState, greeting: &Greeting) {
+    if let (Some(sent), Some(time)) = (&mut shared.lock().sent, greeting.time) {
+        sent.begin(time, Instant::now());
     }
 }
 

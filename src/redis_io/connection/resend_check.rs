@@ -228,7 +228,7 @@ mod tests {
 
     fn check(queue: &RequestQueue) -> Option<ResendCheck> {
         let mut sent = SentStreams::default();
-        sent.begin(5);
+        sent.begin(5, tokio::time::Instant::now());
         sent.add(b"a", b"9-1");
         ResendCheck::new(queue, &sent, ClientIdentity::read(CLIENT), 0)
     }

@@ -1,5 +1,7 @@
 //! Last entry that Redis has confirmed in each stream, as the lower bound of a search after a lost connection. Pure.
 
+use tokio::time::Instant;
+
 use crate::redis_io::resp::{Cursor, Token};
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashMap;
@@ -36,6 +38,8 @@ impl LastEntry {
 pub(crate) struct SentStreams {
     /// First id that entries of a stream can have to which nothing was sent before.
     floor: Option<EntryId>,
+    /// Begin of the first session.
+    since: Option<Instant>,
     /// First id behind all entries of streams that were forgotten.
     forgotten: Option<EntryId>,
     numbers: HashMap<Box<[u8]>, usize>,
@@ -47,9 +51,13 @@ pub(crate) struct SentStreams {
 }
 
 impl SentStreams {
-    /// Sets the time of the server before the first command, in ms. Only the first time counts.
-    pub(crate) fn begin(&mut self, time: u64) {
-        self.floor.get_or_insert(EntryId { time, sequence: 0 });
+    /// Notes the time of the server at the begin of a session, in ms. The first one counts, or the time since then if a clock
+    /// was set back, or is behind on another server.
+    pub(crate) fn begin(&mut self, time: u64, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let passed = now.saturating_duration_since(since).as_millis() as u64;
+        let floor = EntryId { time: time.saturating_sub(passed), sequence: 0 };
+        self.floor = Some(self.floor.map_or(floor, |known| known.min(floor)));
     }
 
     /// Notes the entry that Redis has added to the stream with that key.
@@ -91,7 +99,9 @@ impl SentStreams {
 
     /// Takes what another connection of the same link knows. Of each stream the latest entry counts.
     pub(crate) fn absorb(&mut self, other: &Self) {
-        self.floor = self.floor.or(other.floor);
+        if self.floor.is_none() {
+            (self.floor, self.since) = (other.floor, other.since);
+        }
         self.forgotten = self.forgotten.max(other.forgotten);
         for (key, last) in &other.streams {
             let number = self.number(key);
@@ -130,6 +140,8 @@ impl SentStreams {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::redis_io::resp::Reply;
 
@@ -141,10 +153,13 @@ mod tests {
     fn the_search_begins_behind_the_last_confirmed_entry_or_at_the_first_session() {
         let mut sent = SentStreams::default();
         assert_eq!(sent.bound(b"a"), None);
-        sent.begin(7);
-        sent.begin(9);
-        sent.add(b"a", b"12-3");
-        assert_eq!((sent.bound(b"a"), sent.bound(b"b")), (Some(id(12, 4)), Some(id(7, 0))));
+        let first = Instant::now();
+        sent.begin(7_000, first);
+        sent.begin(9_000, first + Duration::from_millis(2_000));
+        sent.add(b"a", b"12000-3");
+        assert_eq!((sent.bound(b"a"), sent.bound(b"b")), (Some(id(12_000, 4)), Some(id(7_000, 0))));
+        sent.begin(4_500, first + Duration::from_millis(3_000));
+        assert_eq!(sent.bound(b"b"), Some(id(1_500, 0)), "the clock was set back");
     }
 
     #[test]
@@ -167,11 +182,11 @@ mod tests {
     #[test]
     fn connections_of_one_link_share_their_latest_entries_and_the_first_bound() {
         let (mut all, mut one) = (SentStreams::default(), SentStreams::default());
-        one.begin(7);
+        one.begin(7, Instant::now());
         one.add(b"a", b"9-1");
         all.absorb(&one);
         let mut another = SentStreams::default();
-        another.begin(8);
+        another.begin(8, Instant::now());
         another.add(b"a", b"10-0");
         another.add(b"b", b"8-3");
         all.absorb(&another);

@@ -177,7 +177,8 @@ mod tests {
     /// Starts the next entry, and returns its time and its key's name.
     fn start(state: &mut ConsumerState) -> Option<(u64, String)> {
         state.update_shares();
-        let one = state.take_waiting(Instant::now(), Duration::from_secs(1))?;
+        // Longer than a test takes, also in Miri.
+        let one = state.take_waiting(Instant::now(), Duration::from_secs(3_600))?;
         let token = state.jobs.take(one.delivery(), None);
         state.jobs.set_key(token, one.fair_key);
         Some((one.entry.time, one.order_key().unwrap_or_default().to_owned()))

@@ -11,6 +11,8 @@ use crate::scenario::{Action, Arrangement, Scenario};
 const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 /// Part of its message if the entry of the job is gone.
 const ENTRY_GONE: &str = "entry is gone";
+/// Part of its message if the group can have been created after the job was sent.
+const GROUP_LATER: &str = "is behind its entry";
 
 impl Summary<'_> {
     /// `finished()` reports an outcome that has happened, and a success only after its acknowledgement.
@@ -79,7 +81,8 @@ impl Summary<'_> {
                             let fits = fits || self.has_legacy(*group) && self.is_refused();
                             let is_unknown = error.contains(OUTCOME_UNKNOWN)
                                 && (self.entries_of(*job).iter().any(|entry| self.is_unmarked(entry))
-                                    || error.contains(ENTRY_GONE) && self.has_other_servers(*at));
+                                    || error.contains(ENTRY_GONE) && self.has_other_servers(*at)
+                                    || error.contains(GROUP_LATER) && self.is_created_later(*group, *job));
                             if !fits && !lost && !is_unknown && !self.is_exhausted(*group, *job) {
                                 found.push(format!(
                                     "at {at} j{job}: a failure of g{group} that no processor had: {error}"
@@ -106,6 +109,13 @@ impl Summary<'_> {
             matches!(action, Action::FailOver(..) | Action::HandOver(_) | Action::Migrate(..))
         };
         self.scenario.retains.is_some() && before.any(|timed| is_change(&timed.action))
+    }
+
+    /// Returns true if a group did not exist when an entry of a job was added. Made anew before the entry, it gets the job,
+    /// and nothing in Redis tells it from a group that was made behind the entry.
+    fn is_created_later(&self, group: usize, job: u32) -> bool {
+        let key = Scenario::group_key(group);
+        self.entries_of(job).iter().any(|entry| !entry.groups.contains(&key))
     }
 
     /// Returns true if the acknowledgement and the completion of a job can be on different servers, or if a new primary

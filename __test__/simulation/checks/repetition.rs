@@ -11,7 +11,8 @@ impl Summary<'_> {
     pub(super) fn retry_limit(&self, found: &mut Vec<String>) {
         let mut runs: BTreeMap<(usize, u32), Vec<u64>> = BTreeMap::new();
         let mut exhausted: BTreeSet<(u32, u32, String)> = BTreeSet::new();
-        let mut over: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+        // Times of the last reports, and of the last moments at which the consumer that had the entry must have been there.
+        let mut over: BTreeMap<(usize, u32), (u64, u64)> = BTreeMap::new();
         let mut played: BTreeMap<u32, u64> = BTreeMap::new();
         for Timed { at, event } in self.events {
             match event {
@@ -34,11 +35,11 @@ impl Summary<'_> {
                             "at {at} j{job}: run {count} of {limit} in g{group}, consumer {consumer}"
                         ));
                     }
-                    let is_late = |over: &u64| {
+                    let is_late = |(over, there): &(u64, u64)| {
                         let process = Self::process_of(*consumer);
                         // A consumer that begins to play runs its own pending entries.
                         let has_played = played.get(consumer).is_some_and(|played| played > over);
-                        over + 1_000 < *at && !has_played && !self.disruptions.between(process, *over, *at)
+                        over + 1_000 < *at && !has_played && !self.disruptions.between(process, *there, *at)
                     };
                     if over.get(&(group, *job)).is_some_and(is_late) {
                         found.push(format!("at {at} j{job}: g{group} runs it after it was exhausted"));
@@ -58,10 +59,15 @@ impl Summary<'_> {
                     let group = self.group_of(*consumer);
                     // Without dead letters each consumer that claims reports it.
                     let reporter = if *moved { group as u32 } else { *consumer };
-                    over.insert((group, *job), *at);
+                    // Without dead letters the entry stays with a consumer that was cut off until then, and had read it ahead.
+                    let deadline = self.scenario.groups[group].claim_deadline;
+                    let there = if *moved { *at } else { at.saturating_sub(deadline) };
+                    let before = over.insert((group, *job), (*at, there)).map_or(0, |(before, _)| before);
+                    let is_restored = *moved && self.is_restored(group, *job, before, *at);
                     if !exhausted.insert((reporter, *job, entry.clone()))
                         && !self.is_destroyed(group, *job)
                         && !self.disruptions.any_at_all()
+                        && !is_restored
                     {
                         found.push(format!("at {at} j{job}: g{group} has exhausted {entry} twice"));
                     }
@@ -69,6 +75,21 @@ impl Summary<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Returns true if an entry was moved to the dead letters and then restored, since the name of its consumer was removed as
+    /// idle meanwhile.
+    fn is_restored(&self, group: usize, job: u32, moved: u64, until: u64) -> bool {
+        let mut consumers = self.scenario.processes.iter().flat_map(|process| &process.consumers);
+        // The report of the move can be behind the restoration.
+        let from = moved.saturating_sub(2 * self.disruptions.slowest() + 5);
+        let is_forced = |step: &Step| {
+            matches!(step.what, What::Claimed { is_forced: true, .. }) && (from..until).contains(&step.at)
+        };
+        consumers.any(|one| one.group == group && one.removes_idle.is_some())
+            && self.entries_of(job).iter().any(|entry| {
+                self.ledger.steps(entry.port, &entry.stream, group, &entry.id).iter().any(is_forced)
+            })
     }
 
     /// Number of deliveries that do not count, since a late hand-back has taken the entry from its new owner.

@@ -2,7 +2,7 @@
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{pack_group_create, pack_group_set_id, pack_stream};
+use crate::redis_io::streams::commands::{pack_entry, pack_group_create, pack_group_set_id, pack_stream};
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
@@ -51,9 +51,9 @@ impl Consumer {
 
     /// Creates a group again, unless it exists.
     async fn remake_group(&self, stream: usize, lane: usize) -> Result<bool, RedisError> {
-        let (key, last, known) = {
+        let (key, last, seen, known) = {
             let stream = &self.lock().streams[stream];
-            (stream.key.clone(), last_known(stream), last_known_id(stream))
+            (stream.key.clone(), last_known(stream), stream.last_seen.clone(), last_known_id(stream))
         };
         let create = |id, makes_stream| {
             let key = &key;
@@ -62,11 +62,16 @@ impl Consumer {
             })
         };
         let info = self.ask(lane, |commands, to| pack_stream(commands, &key, to)).await;
-        let is_new = match (&info, &last) {
+        let mut is_new = match (&info, &last) {
             (Ok(info), Some(last)) => last.is_of_before(info),
             (Err(error), _) => error.message.contains("no such key"),
             _ => false,
         };
+        // A clock that was set back and then forward again gives a new stream ids on both sides of the last known one.
+        if let (false, Ok(info), Some(seen)) = (is_new, &info, &seen) {
+            let found = self.ask(lane, |commands, to| pack_entry(commands, &key, seen.id, to)).await;
+            is_new = found.is_ok_and(|found| seen.is_foreign_to(info, &found));
+        }
         if !is_new {
             let id = if planted("group resumes at the end") { "$" } else { known.as_str() };
             match create(id, false).await {

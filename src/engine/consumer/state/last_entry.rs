@@ -7,7 +7,7 @@
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
-use crate::engine::protocol::stream_info::StreamEnd;
+use crate::engine::protocol::stream_info::{StreamEnd, StreamInfo};
 
 /// Entry with the greatest id that was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,18 @@ impl LastSeen {
             Some(StreamEnd { id, .. }) => id < self.id,
             None => false,
         }
+    }
+
+    /// Returns true if the entry was never in a stream, described by XINFO STREAM: the stream has lost no entry, and XRANGE has
+    /// not found this one. Before Redis 7 nothing says whether a stream has lost entries.
+    pub fn is_foreign_to(&self, info: &Value, found: &Value) -> bool {
+        let is_whole = StreamInfo::read_built(info).is_some_and(|extent| extent.added == extent.length);
+        let Value::Array(found) = found else { return false };
+        is_whole
+            && match found.first() {
+                Some(entry) => OwnedEntry::read(entry).is_some_and(|entry| !self.is_for(&entry)),
+                None => true,
+            }
     }
 
     fn is_for(&self, entry: &OwnedEntry) -> bool {
@@ -87,6 +99,30 @@ mod tests {
         assert!(!seen(7, Some("a")).is_of_before(&info("7-0", Some(("7-0", "a")))));
         assert!(!seen(7, Some("a")).is_of_before(&info("7-0", None)), "it was deleted");
         assert!(!seen(7, None).is_of_before(&info("7-0", Some(("7-0", "b")))));
+    }
+
+    #[test]
+    fn a_stream_that_has_lost_nothing_and_lacks_the_entry_is_a_new_one() {
+        let extent = |added: &str| {
+            let fields = [
+                ("recorded-first-entry-id", "1-0"),
+                ("entries-added", added),
+                ("length", "2"),
+                ("last-generated-id", "9-0"),
+            ];
+            Value::Array(fields.iter().flat_map(|(name, value)| [bulk(name), bulk(value)]).collect())
+        };
+        let found = |job| {
+            let entry = vec![bulk("7-0"), Value::Array(vec![bulk("job"), bulk(job)])];
+            Value::Array(vec![Value::Array(entry)])
+        };
+        let (seen, none) = (seen(7, Some("a")), Value::Array(Vec::new()));
+        assert!(seen.is_foreign_to(&extent("2"), &none));
+        assert!(seen.is_foreign_to(&extent("2"), &found("b")));
+        assert!(!seen.is_foreign_to(&extent("2"), &found("a")));
+        assert!(!seen.is_foreign_to(&extent("3"), &none), "it can have been removed");
+        assert!(!seen.is_foreign_to(&info("9-0", None), &none), "before Redis 7");
+        assert!(!seen.is_foreign_to(&extent("2"), &Value::Nil));
     }
 
     #[test]

@@ -45,6 +45,7 @@ use crate::engine::consumer::state::fair_dispatch::dispatch::FairDispatch;
 use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::limits::Limits;
+use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::consumer::state::retry_queue::RetryQueue;
 use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::consumer::state::settlement_batch::SettlementBatch;
@@ -173,6 +174,16 @@ impl ConsumerState {
         self.streams.iter().filter(move |stream| stream.lane == lane && stream.is_read())
     }
 
+    /// Maximum time of the next read of a lane. A held partition counts also if its lease is too short for this read, since a read
+    /// of the other streams would keep it from the one behind the renewal.
+    pub fn longest_ordered_read(&self, lane: usize) -> Duration {
+        let of_lane = self.streams.iter().filter(|stream| stream.active && stream.lane == lane);
+        let held = of_lane
+            .filter_map(|stream| stream.ownership.as_ref())
+            .filter(|of| of.phase == OwnershipPhase::Held);
+        held.map(Ownership::longest_read).min().unwrap_or(Duration::MAX)
+    }
+
     /// Number of streams at the last `play()`.
     pub fn known(&self) -> usize {
         self.streams.iter().take_while(|stream| stream.active).count()
@@ -299,7 +310,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::engine::consumer::state::in_flight::Delivery;
     use crate::engine::consumer::state::stream::StreamPlace;
-    use crate::engine::options::consumer::{ReadFrom, StreamOptions};
+    use crate::engine::options::consumer::{OrderOptions, ReadFrom, StreamOptions};
 
     fn stream(active: bool) -> StreamState {
         let options = StreamOptions {
@@ -328,6 +339,21 @@ pub(crate) mod tests {
             lanes: vec![LaneState::default()],
             ..ConsumerState::default()
         }
+    }
+
+    #[test]
+    fn a_read_is_short_while_a_held_partition_awaits_its_renewal() {
+        let (mut state, lease, now) = (playing(2), Duration::from_secs(1), Instant::now());
+        assert_eq!(state.longest_ordered_read(0), Duration::MAX);
+        let order = Some(OrderOptions { stream: "s".to_owned(), lease });
+        let options = state.streams[1].options.clone();
+        state.streams[1].change_options(StreamOptions { order, ..options });
+        state.is_ordered = true;
+        assert_eq!(state.longest_ordered_read(0), Duration::MAX, "another consumer has it");
+        state.own(1, 1, now + lease / 2);
+        state.streams[1].ownership.as_mut().expect("is ordered").phase = OwnershipPhase::Held;
+        assert_eq!(state.active_streams(0).count(), 1, "its lease does not outlast a read");
+        assert_eq!(state.longest_ordered_read(0), lease / 5);
     }
 
     #[test]

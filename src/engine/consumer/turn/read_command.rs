@@ -40,12 +40,9 @@ impl Consumer {
             stream.reread_handed_back();
             stream.note_read();
         });
-        let mut longest = Duration::MAX;
+        let mut longest = state.longest_ordered_read(lane);
         let leaves_out = state.leaves_out(lane);
-        let of_read = state.active_streams(lane).map(|stream| {
-            longest = stream.ownership.as_ref().map_or(longest, |of| of.longest_read().min(longest));
-            (stream.key.as_str(), stream.position_text())
-        });
+        let of_read = state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text()));
         let mut active: Vec<(&str, &str)> = of_read.collect();
         if active.is_empty() {
             return None;

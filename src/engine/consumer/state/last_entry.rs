@@ -103,26 +103,29 @@ mod tests {
 
     #[test]
     fn a_stream_that_has_lost_nothing_and_lacks_the_entry_is_a_new_one() {
-        let extent = |added: &str| {
-            let fields = [
-                ("recorded-first-entry-id", "1-0"),
-                ("entries-added", added),
-                ("length", "2"),
-                ("last-generated-id", "9-0"),
-            ];
-            Value::Array(fields.iter().flat_map(|(name, value)| [bulk(name), bulk(value)]).collect())
+        let extent = |added| {
+            let number = |name, number| [bulk(name), Value::Integer(number)];
+            let id = |name, id| [bulk(name), bulk(id)];
+            let ids = [id("recorded-first-entry-id", "1-0"), id("last-generated-id", "9-0")];
+            Value::Array(
+                [number("entries-added", added), number("length", 2)]
+                    .into_iter()
+                    .chain(ids)
+                    .flatten()
+                    .collect(),
+            )
         };
         let found = |job| {
             let entry = vec![bulk("7-0"), Value::Array(vec![bulk("job"), bulk(job)])];
             Value::Array(vec![Value::Array(entry)])
         };
         let (seen, none) = (seen(7, Some("a")), Value::Array(Vec::new()));
-        assert!(seen.is_foreign_to(&extent("2"), &none));
-        assert!(seen.is_foreign_to(&extent("2"), &found("b")));
-        assert!(!seen.is_foreign_to(&extent("2"), &found("a")));
-        assert!(!seen.is_foreign_to(&extent("3"), &none), "it can have been removed");
+        assert!(seen.is_foreign_to(&extent(2), &none));
+        assert!(seen.is_foreign_to(&extent(2), &found("b")));
+        assert!(!seen.is_foreign_to(&extent(2), &found("a")));
+        assert!(!seen.is_foreign_to(&extent(3), &none), "it can have been removed");
         assert!(!seen.is_foreign_to(&info("9-0", None), &none), "before Redis 7");
-        assert!(!seen.is_foreign_to(&extent("2"), &Value::Nil));
+        assert!(!seen.is_foreign_to(&extent(2), &Value::Nil));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 34] = [
+pub const SCRIPTS: [(&str, &str); 33] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -130,10 +130,6 @@ pub const SCRIPTS: [(&str, &str); 34] = [
     (
         include_str!("scripts/101925.json"),
         "a late renewal took the entry of a running job for good, and its consumer ran the job a second time",
-    ),
-    (
-        include_str!("scripts/1003333.json"),
-        "a group that was made anew before a send counted as a later one, so a missed completion gave OUTCOME_UNKNOWN",
     ),
     (
         include_str!("scripts/1001450.json"),

@@ -16,6 +16,7 @@ use crate::engine::producer::outcome_query::PendingReply;
 use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 use crate::engine::producer::transaction::Transacting;
+use crate::engine::protocol::group_info::GroupInfo;
 
 impl Producer {
     /// Subscribes to the completions of all its own jobs, awaited or not.
@@ -137,7 +138,9 @@ impl Producer {
             return subscribed;
         }
         if let Some(groups) = groups {
-            state.known_groups.add(&stream, self.group_names(&groups).iter().map(String::as_str));
+            let prefix = self.node_set.keys().group("");
+            let named = GroupInfo::read_all(&groups).filter_map(|(name, _)| std::str::from_utf8(name).ok());
+            state.known_groups.add(&stream, named.filter_map(|name| name.strip_prefix(prefix.as_str())));
         }
         match &subscribed {
             Ok(()) => drop(state.channels.insert(stream, Channel::Subscribed)),

@@ -13,8 +13,6 @@ pub(crate) struct KnownGroups {
     streams: HashMap<String, HashSet<String>>,
     /// Number of groups that were removed, so that plans notice it.
     removals: u64,
-    /// Questions for groups that are under way, by node and key, with the waits whose sends left behind them.
-    questions: HashMap<(usize, String), Vec<u32>>,
 }
 
 impl KnownGroups {
@@ -50,18 +48,6 @@ impl KnownGroups {
         }
         unknown
     }
-
-    /// Adds the wait of a send to the question that is under way. Returns true if there was none, so that it begins.
-    pub(crate) fn join_question(&mut self, node: usize, key: &str, wait: u32) -> bool {
-        let waits = self.questions.entry((node, key.to_owned())).or_default();
-        waits.push(wait);
-        waits.len() == 1
-    }
-
-    /// Ends a question. Returns the waits whose sends left behind it.
-    pub(crate) fn end_question(&mut self, node: usize, key: &str) -> Vec<u32> {
-        self.questions.remove(&(node, key.to_owned())).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
@@ -83,15 +69,5 @@ mod tests {
         known.remove("s", "a");
         known.remove("s", "a");
         assert_eq!(known.unknown(&plan), ["a"]);
-    }
-
-    #[test]
-    fn one_question_serves_all_sends_behind_it() {
-        let mut known = KnownGroups::default();
-        assert!(known.join_question(0, "s", 1));
-        assert!(!known.join_question(0, "s", 2));
-        assert!(known.join_question(1, "s", 3), "another node");
-        assert_eq!(known.end_question(0, "s"), [1, 2]);
-        assert!(known.join_question(0, "s", 4));
     }
 }

@@ -7,7 +7,6 @@ pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
 mod entry_search;
-mod group_query;
 pub(crate) mod held_sends;
 pub(crate) mod known_groups;
 pub mod missed_completions;
@@ -167,9 +166,6 @@ impl Producer {
         let QueuedSend { job, plan, ends_at_error, .. } = queued;
         let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
         let unknown_groups = state.known_groups.unknown(&plan);
-        if !unknown_groups.is_empty() {
-            self.ask_unknown_groups(state, queued, number);
-        }
         let servers = self.node_set.server_changes();
         state.completions.wait(WaitStart {
             number,

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 33] = [
+pub const SCRIPTS: [(&str, &str); 34] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -134,6 +134,10 @@ pub const SCRIPTS: [(&str, &str); 33] = [
     (
         include_str!("scripts/1001450.json"),
         "the group of a new stream with ids on both sides of the last known one began behind unread entries",
+    ),
+    (
+        include_str!("scripts/104934.json"),
+        "after a failover, the mark of retention made a success of a job whose entry the new primary lacks",
     ),
 ];
 

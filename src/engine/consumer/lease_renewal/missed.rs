@@ -27,8 +27,7 @@ fn is_held(state: &ConsumerState, renewal: &Renewal, id: EntryId) -> bool {
         Some(token) => state.jobs.running_job(token).is_some(),
         None if key.idle > 0 => state.delays(key.stream, id),
         None => {
-            let has_started = state.jobs.runs(key.stream, id);
-            has_started || state.buffers(key.stream, id) || state.delays(key.stream, id)
+            state.buffers(key.stream, id) || state.delays(key.stream, id) || state.jobs.runs(key.stream, id)
         }
     })
 }
@@ -46,9 +45,9 @@ enum Ownership {
 }
 
 impl Consumer {
-    /// Looks up the entries that a renewal has missed, and renews those that belong to this consumer, or must. Their minimum idle time is
-    /// the one that Redis has reported, so it holds by the clock of Redis. An entry that another consumer claims
-    /// meanwhile is idle for less.
+    /// Looks up the entries that a renewal has missed, and renews those that belong to this consumer, or that a late command has
+    /// taken from it. Their minimum idle time is the one that Redis has reported, so it holds by the clock of Redis. An entry
+    /// that another consumer claims meanwhile is idle for less.
     pub(crate) async fn renew_missed(
         &self,
         lane: usize,

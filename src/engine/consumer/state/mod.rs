@@ -250,8 +250,8 @@ impl ConsumerState {
     }
 
     /// Reads the history behind the last known id after a lost read, which can have received entries. Entries that were claimed
-    /// are known too: those that failed wait for their next claim. A consumer whose id existed before cannot distinguish lost entries
-    /// from older failures until it has seen an id.
+    /// are known too: those that failed wait for their next claim. A consumer whose id existed before cannot distinguish lost
+    /// entries from older failures until it has seen an id.
     pub fn reread_history(&mut self, lane: usize, fresh_id: bool) {
         if planted("lost read is forgotten") {
             return;

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 34] = [
+pub const SCRIPTS: [(&str, &str); 36] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -138,6 +138,14 @@ pub const SCRIPTS: [(&str, &str); 34] = [
     (
         include_str!("scripts/104934.json"),
         "after a failover, the mark of retention made a success of a job whose entry the new primary lacks",
+    ),
+    (
+        include_str!("scripts/1001340.json"),
+        "the first question for the groups of a stream was lost, and a group counted as later than the job",
+    ),
+    (
+        include_str!("scripts/1003333.json"),
+        "a producer that found a group missing did not learn that it was made anew, and did not know an outcome",
     ),
 ];
 

@@ -13,10 +13,15 @@ use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::outcome_query::PendingReply;
-use crate::engine::producer::sending::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_plan::{QueuedSend, SendPlan};
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 use crate::engine::producer::transaction::Transacting;
-use crate::engine::protocol::group_info::GroupInfo;
+
+/// Question for the groups of a stream that a subscription asks for its first job.
+struct GroupQuestion {
+    plan: Arc<SendPlan>,
+    reply: PendingReply,
+}
 
 impl Producer {
     /// Subscribes to the completions of all its own jobs, awaited or not.
@@ -93,7 +98,8 @@ impl Producer {
     /// it is sent.
     fn spawn_subscribe(self: &Arc<Self>, stream: String, queued: &QueuedSend) {
         let producer = self.clone();
-        let groups = queued.wait.map(|_| self.ask_groups(queued));
+        let groups =
+            queued.wait.map(|_| GroupQuestion { plan: queued.plan.clone(), reply: self.ask_groups(queued) });
         self.node_set.context().tasks.spawn(async move {
             // `subscribe` itself reports a failure to the jobs that wait.
             let _ = producer.subscribe(stream, groups).await;
@@ -114,7 +120,7 @@ impl Producer {
     async fn subscribe(
         self: Arc<Self>,
         stream: String,
-        groups: Option<PendingReply>,
+        question: Option<GroupQuestion>,
     ) -> Result<(), RedisError> {
         let node = self.node_set.node_of_completions(&stream);
         let key = node.keys().stream(&stream);
@@ -128,19 +134,25 @@ impl Producer {
                 break;
             }
         }
-        let groups = match groups.filter(|_| subscribed.is_ok()) {
-            // Without a stream, or without the right, no group is known.
-            Some(groups) => groups.await.ok().and_then(Result::ok),
+        let groups = match question.filter(|_| subscribed.is_ok()) {
+            Some(GroupQuestion { plan, reply }) => Some((plan, reply.await)),
             None => None,
         };
         let mut state = self.lock();
         if !matches!(state.channels.get(&stream), Some(Channel::Subscribing)) {
             return subscribed;
         }
-        if let Some(groups) = groups {
-            let prefix = self.node_set.keys().group("");
-            let named = GroupInfo::read_all(&groups).filter_map(|(name, _)| std::str::from_utf8(name).ok());
-            state.known_groups.add(&stream, named.filter_map(|name| name.strip_prefix(prefix.as_str())));
+        match groups {
+            Some((_, Ok(Ok(groups)))) => {
+                let names = self.group_names(&groups);
+                state.known_groups.add(&stream, names.iter().map(String::as_str));
+            }
+            // Without a stream, or without the right, no group is known.
+            Some((_, Ok(Err(error)))) if error.kind == RedisErrorKind::Reply => {}
+            Some((plan, _)) => {
+                plan.groups.iter().for_each(|group| state.known_groups.mark_uncertain(&stream, group));
+            }
+            None => {}
         }
         match &subscribed {
             Ok(()) => drop(state.channels.insert(stream, Channel::Subscribed)),

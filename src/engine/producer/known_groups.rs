@@ -13,6 +13,10 @@ pub(crate) struct KnownGroups {
     streams: HashMap<String, HashSet<String>>,
     /// Number of groups that were removed, so that plans notice it.
     removals: u64,
+    /// Groups that can exist by now, by stream: a check found them missing, or the question for them had no reply.
+    uncertain: HashMap<String, HashSet<String>>,
+    /// Questions for groups that are under way, by node and key, with the waits whose sends left behind them.
+    questions: HashMap<(usize, String), Vec<u32>>,
 }
 
 impl KnownGroups {
@@ -22,9 +26,13 @@ impl KnownGroups {
             Some(known) => known,
             None => self.streams.entry(stream.to_owned()).or_default(),
         };
+        let mut uncertain = self.uncertain.get_mut(stream);
         for group in groups {
             if !known.contains(group) {
                 known.insert(group.to_owned());
+            }
+            if let Some(uncertain) = &mut uncertain {
+                uncertain.remove(group);
             }
         }
     }
@@ -33,6 +41,19 @@ impl KnownGroups {
     pub(crate) fn remove(&mut self, stream: &str, group: &str) {
         let is_known = self.streams.get_mut(stream).is_some_and(|known| known.remove(group));
         self.removals += u64::from(is_known);
+        self.mark_uncertain(stream, group);
+    }
+
+    /// Records that a group can exist by now, so that the next send asks for it.
+    pub(crate) fn mark_uncertain(&mut self, stream: &str, group: &str) {
+        self.uncertain.entry(stream.to_owned()).or_default().insert(group.to_owned());
+    }
+
+    /// Returns true if one of these groups can exist by now, and was not seen since.
+    pub(crate) fn has_uncertain(&self, stream: &str, groups: &[String]) -> bool {
+        self.uncertain
+            .get(stream)
+            .is_some_and(|uncertain| groups.iter().any(|group| uncertain.contains(group)))
     }
 
     /// Returns the groups of a plan that are not known to exist.
@@ -47,6 +68,18 @@ impl KnownGroups {
             plan.note_known_groups(self.removals);
         }
         unknown
+    }
+
+    /// Adds the wait of a send to the question that is under way. Returns true if there was none, so that it begins.
+    pub(crate) fn join_question(&mut self, node: usize, key: &str, wait: u32) -> bool {
+        let waits = self.questions.entry((node, key.to_owned())).or_default();
+        waits.push(wait);
+        waits.len() == 1
+    }
+
+    /// Ends a question. Returns the waits whose sends left behind it.
+    pub(crate) fn end_question(&mut self, node: usize, key: &str) -> Vec<u32> {
+        self.questions.remove(&(node, key.to_owned())).unwrap_or_default()
     }
 }
 
@@ -69,5 +102,29 @@ mod tests {
         known.remove("s", "a");
         known.remove("s", "a");
         assert_eq!(known.unknown(&plan), ["a"]);
+    }
+
+    #[test]
+    fn a_group_is_uncertain_from_its_removal_until_it_is_seen_again() {
+        let mut known = KnownGroups::default();
+        let groups = ["a".to_owned(), "b".to_owned()];
+        known.add("s", ["a"]);
+        assert!(!known.has_uncertain("s", &groups), "an unknown group was not there when the producer asked");
+        known.remove("s", "a");
+        assert!(known.has_uncertain("s", &groups) && !known.has_uncertain("other", &groups));
+        known.add("s", ["b"]);
+        assert!(known.has_uncertain("s", &groups));
+        known.add("s", ["a"]);
+        assert!(!known.has_uncertain("s", &groups));
+    }
+
+    #[test]
+    fn one_question_serves_all_sends_behind_it() {
+        let mut known = KnownGroups::default();
+        assert!(known.join_question(0, "s", 1));
+        assert!(!known.join_question(0, "s", 2));
+        assert!(known.join_question(1, "s", 3), "another node");
+        assert_eq!(known.end_question(0, "s"), [1, 2]);
+        assert!(known.join_question(0, "s", 4));
     }
 }

@@ -7,6 +7,7 @@ pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
 mod entry_search;
+mod group_query;
 pub(crate) mod held_sends;
 pub(crate) mod known_groups;
 pub mod missed_completions;
@@ -166,6 +167,9 @@ impl Producer {
         let QueuedSend { job, plan, ends_at_error, .. } = queued;
         let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
         let unknown_groups = state.known_groups.unknown(&plan);
+        if state.known_groups.has_uncertain(&plan.stream, &unknown_groups) {
+            self.ask_uncertain_groups(state, queued, number);
+        }
         let servers = self.node_set.server_changes();
         state.completions.wait(WaitStart {
             number,

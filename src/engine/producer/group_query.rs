@@ -1,0 +1,59 @@
+//! Question for the groups of a stream, in front of a send to a group that can exist by now.
+//!
+//! The question and the send leave on one connection, in this order, and the question is never sent again. So a group in its
+//! reply existed before the entry. The reply counts for all sends that left behind the question.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::pack_groups;
+
+use crate::engine::producer::Producer;
+use crate::engine::producer::sending::send_plan::QueuedSend;
+use crate::engine::producer::state::ProducerState;
+use crate::engine::protocol::group_info::GroupInfo;
+
+impl Producer {
+    /// Asks for the groups before a send with a wait. One question is under way for each place of a stream.
+    pub(crate) fn ask_uncertain_groups(
+        self: &Arc<Self>,
+        state: &mut ProducerState,
+        queued: &QueuedSend,
+        wait: u32,
+    ) {
+        let node = queued.node(&self.node_set);
+        let key = queued.plan.key(node);
+        if !state.known_groups.join_question(node, key, wait) {
+            return;
+        }
+        let (sender, groups) = oneshot::channel();
+        let mut commands = Commands::default();
+        pack_groups(&mut commands, key, Destination::Task(sender));
+        commands.last_once();
+        self.node_set.nodes()[node].shared().submit(&mut commands);
+        let (producer, plan) = (self.this.clone(), queued.plan.clone());
+        self.node_set.context().tasks.spawn(async move {
+            let reply = groups.await;
+            let Some(producer) = producer.upgrade() else { return };
+            let mut state = producer.lock();
+            let waits = state.known_groups.end_question(node, plan.key(node));
+            // Without a stream, or without the right, no group is known.
+            let Ok(Ok(reply)) = reply else { return };
+            let names = producer.group_names(&reply);
+            state.known_groups.add(&plan.stream, names.iter().map(String::as_str));
+            for (wait, group) in waits.iter().flat_map(|wait| names.iter().map(move |group| (*wait, group))) {
+                state.completions.note_expected(wait, group);
+            }
+        });
+    }
+
+    /// Names of the groups of this bus in a reply of XINFO GROUPS, without prefix.
+    pub(crate) fn group_names(&self, reply: &Value) -> Vec<String> {
+        let prefix = self.node_set.keys().group("");
+        let named = GroupInfo::read_all(reply).filter_map(|(name, _)| std::str::from_utf8(name).ok());
+        named.filter_map(|name| name.strip_prefix(prefix.as_str())).map(str::to_owned).collect()
+    }
+}

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 34] = [
+pub const SCRIPTS: [(&str, &str); 35] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -138,6 +138,10 @@ pub const SCRIPTS: [(&str, &str); 34] = [
     (
         include_str!("scripts/104934.json"),
         "after a failover, the mark of retention made a success of a job whose entry the new primary lacks",
+    ),
+    (
+        include_str!("scripts/1009171.json"),
+        "a position of a group from the old primary made a success of a job that the new one had not delivered",
     ),
 ];
 

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 36] = [
+pub const SCRIPTS: [(&str, &str); 38] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -146,6 +146,14 @@ pub const SCRIPTS: [(&str, &str); 36] = [
     (
         include_str!("scripts/1003333.json"),
         "a producer that found a group missing did not learn that it was made anew, and did not know an outcome",
+    ),
+    (
+        include_str!("scripts/1009171.json"),
+        "a position of a group from the old primary made a success of a job that the new one had not delivered",
+    ),
+    (
+        include_str!("scripts/1006198.json"),
+        "after FLUSHALL and a clock that was set back, a send whose reply was lost was not found and sent again",
     ),
 ];
 

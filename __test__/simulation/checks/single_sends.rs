@@ -1,7 +1,7 @@
 //! Sends: after a lost connection a producer looks for its entries, so that each is in its stream once.
 
 use super::summary::{Entry, Summary};
-use crate::scenario::{Action, Refused};
+use crate::scenario::{Action, Arrangement, Refused};
 
 impl Summary<'_> {
     /// A send adds one entry. docs/guarantees.md has the exceptions.
@@ -46,10 +46,13 @@ impl Summary<'_> {
             || self.is_retired_before(first, second)
     }
 
-    /// Returns true if a failover can have lost an earlier entry with a greater id, since the clock was set back.
+    /// Returns true if a failover or FLUSHALL can have taken an earlier entry with a greater id, since the clock was set back.
+    /// Without a Cluster the next session notices that.
     fn has_lower_ids(&self, first: &Entry, second: &Entry) -> bool {
-        self.disruptions.is_clock_set(first.port, second.at)
-            && self.is_ever_rewound(first.port, &first.stream)
+        let mut flushes = self.flushed.get(&first.port).into_iter().flatten();
+        matches!(self.scenario.arrangement, Arrangement::Cluster(_))
+            && self.disruptions.is_clock_set(first.port, second.at)
+            && (self.is_ever_rewound(first.port, &first.stream) || flushes.any(|&at| at <= first.at))
     }
 
     /// Returns true if retention can have removed the first entry before the search.

@@ -44,11 +44,13 @@ pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
 impl Producer {
     /// Outcomes of waits, group by group. The positions of the groups are queried first. An entry before the
-    /// position that is not pending afterwards was acknowledged.
+    /// position that is not pending afterwards was acknowledged. That holds for the replies of one server: another one
+    /// can lack the delivery, so replies before and after a change of servers are no answer.
     pub(crate) async fn ask<'a>(
         &self,
         checks: &'a [OutcomeCheck],
     ) -> Vec<(&'a OutcomeCheck, GroupOutcomes<'a>)> {
+        let servers = self.node_set.server_changes();
         let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
         let mut positions = HashMap::default();
         for check in checks {
@@ -91,6 +93,9 @@ impl Producer {
             };
             let mark = retired.get(&(wait_query.node, check.plan.stream.as_str())).copied().flatten();
             answers.push((check, wait_query.outcomes(&query, known, mark).await));
+        }
+        if self.node_set.server_changes() != servers {
+            answers.iter_mut().for_each(|(_, outcomes)| *outcomes = Err(RedisError::closed()));
         }
         answers
     }

@@ -107,7 +107,7 @@ impl ResendCheck {
                 && let Some((key, fields)) = entry_of(bytes)
                 && let Some(from) = sent.bound(key)
             {
-                unit.entries.push(check.want(key, fields, from));
+                unit.entries.push(check.want(key, fields, (from, sent.doubtful(key))));
             }
         });
         check.add(unit.take());
@@ -118,10 +118,15 @@ impl ResendCheck {
         self.sends.extend(unit.filter(|unit| !unit.entries.is_empty()));
     }
 
-    fn want(&mut self, key: &[u8], fields: &[u8], from: EntryId) -> (usize, usize) {
+    fn want(
+        &mut self,
+        key: &[u8],
+        fields: &[u8],
+        (from, last): (EntryId, Option<EntryId>),
+    ) -> (usize, usize) {
         let number = self.numbers.get(key).copied().unwrap_or_else(|| {
             self.numbers.insert(key.to_vec(), self.streams.len());
-            self.streams.push(StreamSearch::new(key, from));
+            self.streams.push(StreamSearch::new(key, from, last));
             self.streams.len() - 1
         });
         (number, self.streams[number].want(fields))

@@ -8,6 +8,8 @@ use crate::redis_io::world::map::HashMap;
 
 /// Number of streams whose last entry is known. Beyond it all become one common bound.
 const MOST_STREAMS: usize = 1_024;
+/// Time by which two readings of one clock can differ, in ms. A reply takes as long.
+const MOST_DEVIATION: u64 = 1_000;
 /// Size of the longest entry id in bytes.
 const LONGEST_ID: usize = 41;
 
@@ -16,15 +18,17 @@ const LONGEST_ID: usize = 41;
 struct LastEntry {
     text: [u8; LONGEST_ID],
     length: u8,
+    /// Time by which the clock of the server was set back since then, in ms.
+    set_back: u64,
 }
 
 impl LastEntry {
-    const NONE: Self = Self { text: [0; LONGEST_ID], length: 0 };
+    const NONE: Self = Self { text: [0; LONGEST_ID], length: 0, set_back: 0 };
 
     fn set(&mut self, id: &[u8]) {
         if let Some(text) = self.text.get_mut(..id.len()) {
             text.copy_from_slice(id);
-            self.length = id.len() as u8;
+            (self.length, self.set_back) = (id.len() as u8, 0);
         }
     }
 
@@ -40,6 +44,8 @@ pub(crate) struct SentStreams {
     floor: Option<EntryId>,
     /// Begin of the first session.
     since: Option<Instant>,
+    /// Time of the server at the begin of the last session, in ms.
+    clock: Option<(u64, Instant)>,
     /// First id behind all entries of streams that were forgotten.
     forgotten: Option<EntryId>,
     numbers: HashMap<Box<[u8]>, usize>,
@@ -58,6 +64,20 @@ impl SentStreams {
         let passed = now.saturating_duration_since(since).as_millis() as u64;
         let floor = EntryId { time: time.saturating_sub(passed), sequence: 0 };
         self.floor = Some(self.floor.map_or(floor, |known| known.min(floor)));
+        let (before, at) = self.clock.replace((time, now)).unwrap_or((time, now));
+        let expected = before.saturating_add(now.saturating_duration_since(at).as_millis() as u64);
+        let behind = expected.saturating_sub(time);
+        if behind > MOST_DEVIATION {
+            self.set_back(behind.saturating_add(MOST_DEVIATION));
+        }
+    }
+
+    /// Notes that entries of streams that were made anew can have ids that are lower by that time, in ms.
+    fn set_back(&mut self, by: u64) {
+        for (_, last) in &mut self.streams {
+            last.set_back = last.set_back.saturating_add(by);
+        }
+        self.forgotten = self.forgotten.map(|id| id.earlier(by));
     }
 
     /// Notes the entry that Redis has added to the stream with that key.
@@ -93,8 +113,17 @@ impl SentStreams {
 
     /// Returns the first id that an entry without a confirmation can have. `None` if it is unknown.
     pub(crate) fn bound(&self, key: &[u8]) -> Option<EntryId> {
-        let last = self.numbers.get(key).and_then(|&number| self.streams[number].1.id());
-        last.and_then(EntryId::successor).or(self.floor.max(self.forgotten))
+        let behind = self.last(key).and_then(|last| Some(last.id()?.successor()?.earlier(last.set_back)));
+        behind.or(self.floor.max(self.forgotten))
+    }
+
+    /// Returns the last confirmed entry of a stream, if others behind it can have lower ids. As long as it is there, none have.
+    pub(crate) fn doubtful(&self, key: &[u8]) -> Option<EntryId> {
+        self.last(key).filter(|last| last.set_back > 0)?.id()
+    }
+
+    fn last(&self, key: &[u8]) -> Option<&LastEntry> {
+        self.numbers.get(key).map(|&number| &self.streams[number].1)
     }
 
     /// Takes what another connection of the same link knows. Of each stream the latest entry counts.
@@ -160,6 +189,25 @@ mod tests {
         assert_eq!((sent.bound(b"a"), sent.bound(b"b")), (Some(id(12_000, 4)), Some(id(7_000, 0))));
         sent.begin(4_500, first + Duration::from_millis(3_000));
         assert_eq!(sent.bound(b"b"), Some(id(1_500, 0)), "the clock was set back");
+    }
+
+    #[test]
+    fn after_a_clock_was_set_back_the_search_begins_as_much_earlier() {
+        let (mut sent, first) = (SentStreams::default(), Instant::now());
+        let after = |ms| first + Duration::from_millis(ms);
+        sent.begin(100_000, first);
+        sent.add(b"a", b"101000-3");
+        sent.begin(101_500, after(2_000));
+        assert_eq!((sent.bound(b"a"), sent.doubtful(b"a")), (Some(id(101_000, 4)), None), "a slow reply");
+        sent.begin(43_500, after(4_000));
+        sent.begin(44_500, after(5_000));
+        assert_eq!(
+            (sent.bound(b"a"), sent.doubtful(b"a")),
+            (Some(id(40_000, 0)), Some(id(101_000, 3))),
+            "also in the session after that"
+        );
+        sent.add(b"a", b"44600-0");
+        assert_eq!((sent.bound(b"a"), sent.doubtful(b"a")), (Some(id(44_600, 1)), None));
     }
 
     #[test]

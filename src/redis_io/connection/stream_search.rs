@@ -41,6 +41,8 @@ pub(super) struct StreamSearch {
     /// First id that an entry can have, and the last one that is not known yet.
     from: EntryId,
     to: Option<EntryId>,
+    /// Entry that ends the search, if it is in the stream: the wanted ones are behind it.
+    last: Option<EntryId>,
     /// Each wanted entry, in the order of the commands.
     wanted: Vec<Fingerprint>,
     equals: HashMap<Fingerprint, EqualEntries>,
@@ -66,11 +68,12 @@ struct EqualEntries {
 }
 
 impl StreamSearch {
-    pub(super) fn new(key: &[u8], from: EntryId) -> Self {
+    pub(super) fn new(key: &[u8], from: EntryId, last: Option<EntryId>) -> Self {
         Self {
             key: key.to_vec(),
             from,
             to: None,
+            last,
             wanted: Vec::new(),
             equals: HashMap::default(),
             wanted_bytes: 0,
@@ -116,6 +119,10 @@ impl StreamSearch {
         let mut bytes = 0;
         for entry in entries {
             let Some((id, fields)) = read_entry(entry) else { continue };
+            if self.last == Some(id) {
+                self.is_over = true;
+                return bytes;
+            }
             self.to = Some(id.predecessor());
             bytes += fields.len() as u64;
             if let Some(equals) = self.equals.get_mut(&fingerprint(&fields))
@@ -172,7 +179,7 @@ mod tests {
 
     /// A search for one small entry.
     fn search() -> StreamSearch {
-        let mut search = StreamSearch::new(b"a", EntryId { time: 9, sequence: 2 });
+        let mut search = StreamSearch::new(b"a", EntryId { time: 9, sequence: 2 }, None);
         search.want(b"$1\r\n1\r\n");
         search
     }
@@ -215,6 +222,17 @@ mod tests {
         assert_eq!((count, pack(&mut search, 0)), (4, 2));
         search.read(&page(2, 900, 1_000_000));
         assert_eq!((pack(&mut search, 0), pack(&mut search, 4)), (1, 1));
+    }
+
+    #[test]
+    fn the_last_confirmed_entry_ends_the_search() {
+        let bulk = |text: &str| Value::Bulk(text.as_bytes().to_vec());
+        let entry = |id, job| Value::Array(vec![bulk(id), Value::Array(vec![bulk(job)])]);
+        for (last, found) in [("20-0", None), ("21-0", Some(EntryId { time: 10, sequence: 0 }))] {
+            let mut search = StreamSearch { last: EntryId::parse(last.as_bytes()), ..search() };
+            search.read(&Value::Array(vec![entry("30-0", "2"), entry("20-0", "3"), entry("10-0", "1")]));
+            assert_eq!((search.is_over, search.assign()), (true, vec![found]));
+        }
     }
 
     #[test]

@@ -49,6 +49,14 @@ impl EntryId {
             (None, None) => self,
         }
     }
+
+    /// Returns the first id that many ms before this one; itself for none.
+    pub fn earlier(self, ms: u64) -> Self {
+        match ms {
+            0 => self,
+            _ => Self { time: self.time.saturating_sub(ms), sequence: 0 },
+        }
+    }
 }
 
 impl fmt::Display for EntryId {

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 34] = [
+pub const SCRIPTS: [(&str, &str); 36] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -138,6 +138,14 @@ pub const SCRIPTS: [(&str, &str); 34] = [
     (
         include_str!("scripts/104934.json"),
         "after a failover, the mark of retention made a success of a job whose entry the new primary lacks",
+    ),
+    (
+        include_str!("scripts/1012424.json"),
+        "a group that was destroyed between its creation and its inspection began behind the unread entries",
+    ),
+    (
+        include_str!("scripts/1013611.json"),
+        "a group was created behind an entry of the old stream, since the query for the new one was lost",
     ),
 ];
 

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 38] = [
+pub const SCRIPTS: [(&str, &str); 40] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -154,6 +154,14 @@ pub const SCRIPTS: [(&str, &str); 38] = [
     (
         include_str!("scripts/1006198.json"),
         "after FLUSHALL and a clock that was set back, a send whose reply was lost was not found and sent again",
+    ),
+    (
+        include_str!("scripts/1012424.json"),
+        "a group that was destroyed between its creation and its inspection began behind the unread entries",
+    ),
+    (
+        include_str!("scripts/1013611.json"),
+        "a group was created behind an entry of the old stream, since the query for the new one was lost",
     ),
 ];
 

@@ -174,18 +174,27 @@ impl Summary<'_> {
     pub(super) fn pause(&self, found: &mut Vec<String>) {
         let mut stopped: BTreeSet<u32> = BTreeSet::new();
         let mut playing: BTreeSet<u32> = BTreeSet::new();
+        // While JavaScript is busy, a pause can resolve behind the call of the next one.
+        let mut pauses: BTreeMap<u32, usize> = BTreeMap::new();
         for Timed { at, event } in self.events {
+            if let Event::Returned { what: Control::Pause, of, .. } = event {
+                pauses.entry(*of).and_modify(|open| *open = open.saturating_sub(1));
+            }
             match event {
                 Event::Called { what: Control::Play, of } => {
                     stopped.remove(of);
                     playing.insert(*of);
                 }
-                Event::Called { what: Control::Pause, of } => drop(playing.remove(of)),
+                Event::Called { what: Control::Pause, of } => {
+                    playing.remove(of);
+                    *pauses.entry(*of).or_default() += 1;
+                }
                 Event::Called { what: Control::Stop, of } => {
                     playing.retain(|one| Self::process_of(*one) != *of)
                 }
-                Event::Returned { what: Control::Pause, of, error: None } if !playing.contains(of) => {
-                    stopped.insert(*of);
+                Event::Returned { what: Control::Pause, of, error: None } => {
+                    let is_last = pauses.get(of).is_none_or(|open| *open == 0);
+                    stopped.extend(Some(*of).filter(|_| is_last && !playing.contains(of)));
                 }
                 Event::Returned { what: Control::Stop, of, .. } => {
                     let members = (of * 100 + 1..=of * 100 + 9).filter(|one| !playing.contains(one));

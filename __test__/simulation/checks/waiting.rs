@@ -48,7 +48,7 @@ impl Summary<'_> {
 
     /// An entry that Redis has delivered begins soon if its consumer has a free slot, also if the reply was lost.
     pub(super) fn lost_reads(&self, found: &mut Vec<String>) {
-        let ready = self.readiness();
+        let ready = self.between_claims(self.readiness());
         let mut starts: BTreeMap<(u32, u32), Vec<u64>> = BTreeMap::new();
         for run in self.runs.values() {
             starts.entry((run.consumer, run.job)).or_default().push(run.start);
@@ -112,6 +112,27 @@ impl Summary<'_> {
             }
             None
         })
+    }
+
+    /// Ends the readiness of a consumer at each claim. During a backlog of claims, searches keep slots for them, and entries that
+    /// were read get only their share of the free ones.
+    fn between_claims(&self, ready: Readiness) -> Readiness {
+        let mut claims: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
+        for step in self.ledger.entries().flat_map(|(_, steps)| steps) {
+            if let What::Claimed { consumer, is_start: true, .. } = step.what {
+                claims.entry(consumer).or_default().insert(step.at);
+            }
+        }
+        let cut = |(consumer, intervals): (u32, Vec<(u64, u64)>)| {
+            let times: Vec<u64> = claims.get(&consumer).into_iter().flatten().copied().collect();
+            let parts = intervals.into_iter().flat_map(|(begin, end)| {
+                let within = times.iter().copied().filter(move |at| (begin..end).contains(at));
+                let bounds: Vec<u64> = [begin].into_iter().chain(within).chain([end]).collect();
+                bounds.windows(2).map(|pair| (pair[0], pair[1])).collect::<Vec<_>>()
+            });
+            (consumer, parts.collect())
+        };
+        ready.into_iter().map(cut).collect()
     }
 
     /// Returns the times at which each consumer plays and has a free slot.

@@ -141,8 +141,10 @@ impl Consumer {
                 (is_due, stream.key.clone(), stream.options.clone())
             };
             if is_due {
-                if self.make_group(lane, &key, &options).await? {
-                    self.lock().streams[at].change_group();
+                let created = self.create_inspected(at, lane, &key, &options.from_id).await;
+                let is_new = self.begin_group(lane, &key, &options, created).await?;
+                if is_new {
+                    self.lock().streams[at].begin_new_group();
                 }
                 let tail = self
                     .inspect_before_read(at, lane, &key)
@@ -150,7 +152,7 @@ impl Consumer {
                     .ok()
                     .and_then(|reply| read_last_id(&reply));
                 let stream = &mut self.lock().streams[at];
-                stream.tail = tail.or(stream.tail);
+                stream.set_tail(tail, is_new);
                 stream.is_prepared = options.is_partition;
             }
         }

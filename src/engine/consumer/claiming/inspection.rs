@@ -15,7 +15,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{
-    pack_groups, pack_last_entry, pack_pending_page, pack_stream, pack_time,
+    pack_group_create, pack_groups, pack_last_entry, pack_pending_page, pack_stream, pack_time,
 };
 use crate::redis_io::streams::entry::EntryId;
 
@@ -87,6 +87,27 @@ impl Consumer {
             self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
         })?;
         Ok(PendingPage { entries: Some(entries), gained })
+    }
+
+    /// Creates a group with its stream, and notes the position of a group that exists. Both queries are one write, so the
+    /// position is known also if the group is destroyed before the inspection.
+    pub(crate) async fn create_inspected(
+        &self,
+        stream: usize,
+        lane: usize,
+        key: &str,
+        id: &str,
+    ) -> Result<Value, RedisError> {
+        let (inspection, collected) = self.begin_inspection();
+        let asked = Instant::now();
+        let created = self.ask(lane, |commands, created| {
+            self.pack_inspection(commands, stream, key, &inspection, false);
+            drop(inspection);
+            pack_group_create(commands, key, &self.group, id, true, created);
+        });
+        let created = created.await;
+        self.apply_inspection(collected.await.unwrap_or_default(), asked);
+        created
     }
 
     /// Fetches the last entry of a stream and the position of the group before the first read. A consumer that claims

@@ -11,20 +11,19 @@ use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::options::consumer::StreamOptions;
 
 impl Consumer {
-    /// Creates a group if there is none. Returns true if it begins anew, created here or set to another id.
-    pub(crate) async fn make_group(
+    /// Sets a group that exists to another id, if the options say so. Returns true if the group begins anew, `created` or set.
+    pub(crate) async fn begin_group(
         &self,
         lane: usize,
         key: &str,
         options: &StreamOptions,
+        created: Result<Value, RedisError>,
     ) -> Result<bool, RedisError> {
-        let id = options.from_id.as_str();
-        let made =
-            self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
-        if was_made(made)? {
+        if was_made(created)? {
             return Ok(true);
         }
         if options.set_id {
+            let id = options.from_id.as_str();
             self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to)).await?;
         }
         Ok(options.set_id)
@@ -32,21 +31,27 @@ impl Consumer {
 
     /// Creates removed groups again, each behind the last known entry of its stream. Returns true if one was created.
     pub(crate) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
-        let mut any = false;
+        let (mut any, mut outcome) = (false, Ok(()));
         let streams: Vec<usize> = {
             let state = self.lock();
             let of_lane = |stream: &StreamState| stream.active && stream.lane == lane;
             (0..state.streams.len()).filter(|&at| of_lane(&state.streams[at])).collect()
         };
         for stream in streams {
-            any |= self.remake_group(stream, lane).await?;
+            match self.remake_group(stream, lane).await {
+                Ok(made) => any |= made,
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
         }
         if any {
             let mut state = self.lock();
             let of_lane = state.streams.iter_mut().filter(|stream| stream.lane == lane);
             of_lane.for_each(StreamState::change_group);
         }
-        Ok(any)
+        outcome.map(|()| any)
     }
 
     /// Creates a group again, unless it exists.
@@ -64,13 +69,19 @@ impl Consumer {
         let info = self.ask(lane, |commands, to| pack_stream(commands, &key, to)).await;
         let mut is_new = match (&info, &last) {
             (Ok(info), Some(last)) => last.is_of_before(info),
-            (Err(error), _) => error.message.contains("no such key"),
+            (Err(error), _) if error.message.contains("no such key") => true,
+            // Another attempt follows. Without an answer a new stream would be read from the last known entry of the old one.
+            (Err(error), _) if !is_refusal(error) => return Err(error.clone()),
             _ => false,
         };
         // A clock that was set back and then forward again gives a new stream ids on both sides of the last known one.
         if let (false, Ok(info), Some(seen)) = (is_new, &info, &seen) {
             let found = self.ask(lane, |commands, to| pack_entry(commands, &key, seen.id, to)).await;
-            is_new = found.is_ok_and(|found| seen.is_foreign_to(info, &found));
+            is_new = match found {
+                Ok(found) => seen.is_foreign_to(info, &found),
+                Err(error) if is_refusal(&error) => false,
+                Err(error) => return Err(error),
+            };
         }
         if !is_new {
             let id = if planted("group resumes at the end") { "$" } else { known.as_str() };
@@ -87,6 +98,11 @@ impl Consumer {
         }
         Ok(made)
     }
+}
+
+/// Returns true if Redis never answers such a query: the user has no right to it, or the server does not know it.
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.reply_code(), Some("NOPERM" | "ERR"))
 }
 
 /// Returns true if the key of the stream does not exist.

@@ -334,6 +334,18 @@ impl StreamState {
         self.is_member = false;
     }
 
+    /// Notes that the group begins anew where the options say.
+    pub fn begin_new_group(&mut self) {
+        self.change_group();
+        self.delivered = None;
+    }
+
+    /// Notes the last id of the stream before its first read. It is no position of a group that began anew in front of it.
+    pub fn set_tail(&mut self, tail: Option<EntryId>, is_new: bool) {
+        let is_behind = is_new && self.delivered.is_none() && self.options.from_id != "$";
+        self.tail = tail.or(self.tail).filter(|_| !is_behind);
+    }
+
     /// Returns true if nothing was received since an inspection that found nothing pending and no other consumer.
     pub fn is_unchanged(&self) -> bool {
         self.unchanged_since == Some(self.trim_detector.received())

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 34] = [
+pub const SCRIPTS: [(&str, &str); 36] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -138,6 +138,14 @@ pub const SCRIPTS: [(&str, &str); 34] = [
     (
         include_str!("scripts/104934.json"),
         "after a failover, the mark of retention made a success of a job whose entry the new primary lacks",
+    ),
+    (
+        include_str!("scripts/1013144.json"),
+        "a pause took back the deliveries of a consumer that had run a waiting entry during a lapse of its lease",
+    ),
+    (
+        include_str!("scripts/1005337.json"),
+        "a pause took back the delivery of an entry that was exhausted during a lapse of its lease",
     ),
 ];
 

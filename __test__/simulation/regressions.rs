@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 36] = [
+pub const SCRIPTS: [(&str, &str); 37] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -146,6 +146,10 @@ pub const SCRIPTS: [(&str, &str); 36] = [
     (
         include_str!("scripts/1005337.json"),
         "a pause took back the delivery of an entry that was exhausted during a lapse of its lease",
+    ),
+    (
+        include_str!("scripts/1007634.json"),
+        "a consumer that played again behind a stop ran an entry again whose last delivery the stop had ended",
     ),
 ];
 

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 37] = [
+pub const SCRIPTS: [(&str, &str); 38] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -150,6 +150,10 @@ pub const SCRIPTS: [(&str, &str); 37] = [
     (
         include_str!("scripts/1007634.json"),
         "a consumer that played again behind a stop ran an entry again whose last delivery the stop had ended",
+    ),
+    (
+        include_str!("scripts/1012825.json"),
+        "a claimed entry that waited began although the consumer before had acknowledged it",
     ),
 ];
 

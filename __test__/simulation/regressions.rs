@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 40] = [
+pub const SCRIPTS: [(&str, &str); 44] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -162,6 +162,22 @@ pub const SCRIPTS: [(&str, &str); 40] = [
     (
         include_str!("scripts/1013611.json"),
         "a group was created behind an entry of the old stream, since the query for the new one was lost",
+    ),
+    (
+        include_str!("scripts/1013144.json"),
+        "a pause took back the deliveries of a consumer that had run a waiting entry during a lapse of its lease",
+    ),
+    (
+        include_str!("scripts/1005337.json"),
+        "a pause took back the delivery of an entry that was exhausted during a lapse of its lease",
+    ),
+    (
+        include_str!("scripts/1007634.json"),
+        "a consumer that played again behind a stop ran an entry again whose last delivery the stop had ended",
+    ),
+    (
+        include_str!("scripts/1012825.json"),
+        "a claimed entry that waited began although the consumer before had acknowledged it",
     ),
 ];
 

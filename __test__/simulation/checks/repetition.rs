@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ledger::{Step, What};
 use super::summary::{Entry, Summary, group_number};
 use crate::history::{Control, Done, Event, Timed};
+use crate::scenario::{self, Action, Scenario};
 
 impl Summary<'_> {
     /// An entry runs at most `retryLimit` times, and is exhausted once, after which it does not run.
@@ -29,7 +30,8 @@ impl Summary<'_> {
                     // A job that waited in its process runs after a failover that has undone its delivery.
                     let limit = self.scenario.groups[group].retry_limit
                         + self.rewinds_of(entry, *at)
-                        + self.uncounted_deliveries(group, entry, *at);
+                        + self.uncounted_deliveries(group, entry, *at)
+                        + self.claims_at_once(group, entry, *at);
                     if count > limit {
                         found.push(format!(
                             "at {at} j{job}: run {count} of {limit} in g{group}, consumer {consumer}"
@@ -41,7 +43,9 @@ impl Summary<'_> {
                         let has_played = played.get(consumer).is_some_and(|played| played > over);
                         over + 1_000 < *at && !has_played && !self.disruptions.between(process, *there, *at)
                     };
-                    if over.get(&(group, *job)).is_some_and(is_late) {
+                    let is_lost =
+                        |(over, _): &(u64, u64)| self.is_of_lost_read((group, entry), *consumer, *over, *at);
+                    if over.get(&(group, *job)).is_some_and(|over| is_late(over) && !is_lost(over)) {
                         found.push(format!("at {at} j{job}: g{group} runs it after it was exhausted"));
                     }
                 }
@@ -109,6 +113,49 @@ impl Summary<'_> {
             matches!(step.what, What::Delivered(_) | What::Reread(_) | What::Claimed { is_start: true, .. })
         };
         steps[..last].iter().filter(is_delivery).count() as u64
+    }
+
+    /// Number of claims right behind that of another consumer, since the clock of the server was set forward in between.
+    fn claims_at_once(&self, group: usize, entry: &Entry, until: u64) -> u64 {
+        let deadline = self.scenario.groups[group].claim_deadline;
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        let is_claim =
+            |step: &&Step| step.at <= until && matches!(step.what, What::Claimed { is_start: true, .. });
+        let claims: Vec<&Step> = steps.iter().filter(is_claim).collect();
+        let is_at_once = |pair: &&[&Step]| {
+            let (first, second) = (pair[0], pair[1]);
+            let is_set_forward = |timed: &scenario::Timed| {
+                let Action::Clock(node, by) = timed.action else { return false };
+                let port = self.scenario.port_of_events(Scenario::port(node));
+                by > 0 && port == entry.port && (first.at..=second.at).contains(&timed.at)
+            };
+            first.what.owner() != second.what.owner()
+                && second.at - first.at < deadline
+                && self.scenario.actions.iter().any(is_set_forward)
+        };
+        claims.windows(2).filter(is_at_once).count() as u64
+    }
+
+    /// Returns true if an entry was reported while its consumer did not know of it, since the reply to its read was lost, and if that
+    /// consumer has read it again since.
+    fn is_of_lost_read(
+        &self,
+        (group, entry): (usize, &Entry),
+        consumer: u32,
+        reported: u64,
+        until: u64,
+    ) -> bool {
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        let Some(last) = steps.iter().rposition(|step| step.at <= reported) else { return false };
+        let read = steps[last].at;
+        let is_read_again = |step: &Step| step.what == What::Reread(consumer) && step.at <= until;
+        steps[last].what == What::Delivered(consumer)
+            && self.disruptions.between(
+                Self::process_of(consumer),
+                read,
+                read + 2 * self.disruptions.slowest() + 5,
+            )
+            && steps[last..].iter().any(is_read_again)
     }
 
     /// No run begins a second after the acknowledgement of its entry, unless its process was disturbed.

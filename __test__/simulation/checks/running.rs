@@ -131,6 +131,7 @@ impl Summary<'_> {
                         && !is_expired
                         && !self.is_rewound(entry, first.start, second.start)
                         && !self.may_have_lost(entry, first, second, deadline)
+                        && !self.has_lost_partition(entry, first, second, deadline)
                         && !self.is_of_late_read(entry, first, second, deadline)
                     {
                         found.push(format!(
@@ -154,6 +155,25 @@ impl Summary<'_> {
         times
             .into_iter()
             .any(|until| self.disruptions.excuse(process, entry.port, (first.start, until), deadline))
+    }
+
+    /// Returns true if the owner of a partition can have lost its lease right after it had renewed an entry for the last time. The
+    /// next owner can come much later, since no partition moves while a server refuses writes.
+    fn has_lost_partition(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
+        if self.lease_of(&entry.stream).is_none() {
+            return false;
+        }
+        let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
+        let is_taken = |step: &Step| {
+            let is_of_second = matches!(step.what, What::Claimed { consumer, is_start: true, .. } if consumer == second.consumer);
+            is_of_second && step.at <= second.start
+        };
+        let Some(taken) = steps.iter().rposition(is_taken) else { return false };
+        let renewed = steps[..taken].iter().rfind(|step| step.what.owner() == Some(first.consumer));
+        renewed.is_some_and(|step| {
+            let process = Self::process_of(first.consumer);
+            self.disruptions.excuse(process, entry.port, (step.at, step.at + 2 * deadline), deadline)
+        })
     }
 
     /// Time at which Redis gave an entry to the consumer of a run. The run begins when the reply is there.

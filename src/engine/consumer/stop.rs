@@ -122,6 +122,9 @@ impl Consumer {
             state.disown();
             drop(state.leave_waiting(|_| true));
             state.delayed_retries.clear();
+            if self.options.claim_interval.is_some() {
+                state.note_last_runs(self.options.retry_limit);
+            }
             // Settlements under way stay: the end of their connection answers their requests.
             state.jobs.abandon();
             if state.timer.is_some() {
@@ -143,6 +146,14 @@ impl Consumer {
 }
 
 impl ConsumerState {
+    /// Notes the running jobs whose delivery is the last one.
+    fn note_last_runs(&mut self, limit: u64) {
+        let Self { jobs, streams, .. } = self;
+        for (_, slot) in jobs.running_jobs().filter(|(_, slot)| slot.deliveries >= limit) {
+            streams[slot.stream as usize].abandoned.insert(slot.entry);
+        }
+    }
+
     /// Number of unconfirmed operations, or `None` while jobs run. Without one, buffered entries wait for Redis too: for
     /// a claim that has the slot, or for the renewal of their lease.
     pub(crate) fn unconfirmed_count(&self) -> Option<usize> {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{Claim, pack_claim, pack_pending_entry};
+use crate::redis_io::streams::commands::{Claim, pack_claim, pack_entry, pack_pending_entry};
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashSet;
 
@@ -67,7 +67,7 @@ impl Consumer {
         let replies = self.submit_each(lane, &missed, |commands, id, to| {
             pack_pending_entry(commands, &stream_key, &self.group, *id, to);
         });
-        let mut own = Vec::new();
+        let (mut own, mut gone) = (Vec::new(), Vec::new());
         for (id, reply) in missed.into_iter().zip(replies) {
             match self.ownership_in(reply.await.unwrap_or_else(|_| Err(RedisError::closed()))) {
                 Ownership::Own(entry) => own.push(entry),
@@ -75,7 +75,20 @@ impl Consumer {
                 Ownership::Lost(_) => drop(result.lost.insert(id)),
                 // An entry that was trimmed while it waits still runs, if nobody else can have run it.
                 Ownership::Gone if may_be_taken => drop(result.lost.insert(id)),
-                Ownership::Gone | Ownership::Unknown => {}
+                Ownership::Gone => gone.push(id),
+                Ownership::Unknown => {}
+            }
+        }
+        gone.retain(|id| self.lock().may_have_run(key.stream, *id));
+        let replies = self.submit_each(lane, &gone, |commands, id, to| {
+            pack_entry(commands, &stream_key, *id, to);
+        });
+        for (id, reply) in gone.into_iter().zip(replies) {
+            // An entry that is there was acknowledged by an earlier consumer, behind the claim. A trimmed one still runs.
+            if let Ok(Ok(Value::Array(found))) = reply.await
+                && !found.is_empty()
+            {
+                result.lost.insert(id);
             }
         }
         let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());

@@ -266,8 +266,14 @@ impl Consumer {
                 state.jobs.touch(token, *at);
             }
         }
-        let of_stream = state.buffered_of_stream_mut(key.stream);
-        of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
+        let may_be_taken = self.may_be_taken(renewal);
+        for one in state.buffered_of_stream_mut(key.stream).filter(|one| ids.contains(&one.entry)) {
+            one.touched = *at;
+            if may_be_taken && !one.is_uncounted {
+                // Another consumer can have run it meanwhile, so that Redis has counted more deliveries.
+                one.deliveries = 0;
+            }
+        }
         // Entries that waited when the command left can run now.
         for token in state.jobs.running_of(key.stream, &ids) {
             state.jobs.touch(token, *at);

@@ -40,6 +40,11 @@ impl ConsumerState {
         self.buffered.holds(stream, entry) || self.fair.as_ref().is_some_and(|fair| fair.holds(stream, entry))
     }
 
+    /// Returns true if an entry is buffered, and another consumer can have run it before.
+    pub fn may_have_run(&mut self, stream: u32, entry: EntryId) -> bool {
+        self.buffered_of_stream_mut(stream).any(|one| one.entry == entry && one.deliveries != 1)
+    }
+
     /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
         self.jobs.holds(stream, entry) || self.buffers(stream, entry)

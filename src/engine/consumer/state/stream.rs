@@ -124,6 +124,8 @@ pub struct StreamState {
     pub leaving: HashSet<EntryId>,
     /// Entries whose job ended, or that left, while a history was read. The reply can still have them.
     pub left: HashSet<EntryId>,
+    /// Entries whose last delivery ran at a stop. The search at the retry limit ends them.
+    pub abandoned: HashSet<EntryId>,
     /// Entries at the retry limit that were reported, with the time of the last search that found them.
     pub exhausted: HashMap<EntryId, Instant>,
 }
@@ -178,6 +180,7 @@ impl StreamState {
             claiming: 0,
             leaving: HashSet::default(),
             left: HashSet::default(),
+            abandoned: HashSet::default(),
             exhausted: HashMap::default(),
             options,
         }
@@ -276,7 +279,10 @@ impl StreamState {
 
     /// Returns true if an entry has had its last delivery, and must not run again although it can be pending.
     pub fn is_over(&self, entry: EntryId) -> bool {
-        self.exhausted.contains_key(&entry) || self.leaving.contains(&entry) || self.left.contains(&entry)
+        self.exhausted.contains_key(&entry)
+            || self.leaving.contains(&entry)
+            || self.left.contains(&entry)
+            || self.abandoned.contains(&entry)
     }
 
     /// Notes that an entry is not being moved any more. `reads_history` is true while a history is read.
@@ -292,6 +298,7 @@ impl StreamState {
         if self.handed_back.is_none() {
             // Other consumers have claimed these entries.
             self.unstarted.clear();
+            self.abandoned.clear();
         }
     }
 
@@ -307,6 +314,7 @@ impl StreamState {
         (self.last_seen, self.tail, self.delivered, self.handed_back) = (None, None, None, None);
         self.last_claimed = None;
         self.claimed.clear();
+        self.abandoned.clear();
     }
 
     /// Notes the state of its group, which is unknown without a reply.

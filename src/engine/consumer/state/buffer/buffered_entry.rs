@@ -32,7 +32,7 @@ pub struct BufferedEntry {
     pub headers: Option<Box<str>>,
     /// Payload that the entry carries, as in [`Delivery`].
     pub carried: Option<Arc<CarriedPayload>>,
-    /// Number of deliveries, as in [`Delivery`].
+    /// Number of deliveries, as in [`Delivery`]. Unknown once its lease has lapsed and was renewed.
     pub deliveries: u64,
     /// True for an entry of a takeover. Redis counts its delivery once the job starts.
     pub is_uncounted: bool,

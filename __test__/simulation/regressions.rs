@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 44] = [
+pub const SCRIPTS: [(&str, &str); 45] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -142,6 +142,10 @@ pub const SCRIPTS: [(&str, &str); 44] = [
     (
         include_str!("scripts/1001340.json"),
         "the first question for the groups of a stream was lost, and a group counted as later than the job",
+    ),
+    (
+        include_str!("scripts/1900109.json"),
+        "a producer whose first question came before a group was made did not know an outcome of a later send",
     ),
     (
         include_str!("scripts/1003333.json"),

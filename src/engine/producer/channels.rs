@@ -13,15 +13,9 @@ use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::outcome_query::PendingReply;
-use crate::engine::producer::sending::send_plan::{QueuedSend, SendPlan};
+use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 use crate::engine::producer::transaction::Transacting;
-
-/// Question for the groups of a stream that a subscription asks for its first job.
-struct GroupQuestion {
-    plan: Arc<SendPlan>,
-    reply: PendingReply,
-}
 
 impl Producer {
     /// Subscribes to the completions of all its own jobs, awaited or not.
@@ -98,8 +92,7 @@ impl Producer {
     /// it is sent.
     fn spawn_subscribe(self: &Arc<Self>, stream: String, queued: &QueuedSend) {
         let producer = self.clone();
-        let groups =
-            queued.wait.map(|_| GroupQuestion { plan: queued.plan.clone(), reply: self.ask_groups(queued) });
+        let groups = queued.wait.map(|_| self.ask_groups(queued));
         self.node_set.context().tasks.spawn(async move {
             // `subscribe` itself reports a failure to the jobs that wait.
             let _ = producer.subscribe(stream, groups).await;
@@ -120,7 +113,7 @@ impl Producer {
     async fn subscribe(
         self: Arc<Self>,
         stream: String,
-        question: Option<GroupQuestion>,
+        groups: Option<PendingReply>,
     ) -> Result<(), RedisError> {
         let node = self.node_set.node_of_completions(&stream);
         let key = node.keys().stream(&stream);
@@ -134,36 +127,37 @@ impl Producer {
                 break;
             }
         }
-        let groups = match question.filter(|_| subscribed.is_ok()) {
-            Some(GroupQuestion { plan, reply }) => Some((plan, reply.await)),
+        let groups = match groups.filter(|_| subscribed.is_ok()) {
+            Some(groups) => groups.await.ok(),
             None => None,
         };
         let mut state = self.lock();
         if !matches!(state.channels.get(&stream), Some(Channel::Subscribing)) {
             return subscribed;
         }
-        match groups {
-            Some((_, Ok(Ok(groups)))) => {
+        let (is_answered, is_refused) = match groups {
+            Some(Ok(groups)) => {
                 let names = self.group_names(&groups);
                 state.known_groups.add(&stream, names.iter().map(String::as_str));
+                (true, false)
             }
             // Without a stream, or without the right, no group is known.
-            Some((_, Ok(Err(error)))) if error.kind == RedisErrorKind::Reply => {}
-            Some((plan, _)) => {
-                plan.groups.iter().for_each(|group| state.known_groups.mark_uncertain(&stream, group));
-            }
-            None => {}
-        }
+            Some(Err(error)) => (error.kind == RedisErrorKind::Reply, error.reply_code() == Some("NOPERM")),
+            None => (false, false),
+        };
+        // A lost question is repeated in front of the jobs that were held back, and an answered one behind them.
+        state.known_groups.set_outdated(&stream, !is_answered);
         match &subscribed {
-            Ok(()) => drop(state.channels.insert(stream, Channel::Subscribed)),
+            Ok(()) => drop(state.channels.insert(stream.clone(), Channel::Subscribed)),
             Err(error) => {
                 let refused = state.held.take_of(&stream);
-                state.channels.insert(stream, Channel::NotSubscribed);
+                state.channels.insert(stream.clone(), Channel::NotSubscribed);
                 self.refuse(refused, error);
             }
         }
         // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
         self.send_held(&mut state);
+        state.known_groups.set_outdated(&stream, !is_refused);
         subscribed
     }
 

@@ -1,4 +1,4 @@
-//! Question for the groups of a stream, in front of a send to a group that can exist by now.
+//! Question for the groups of a stream, in front of a send to a group that is not known to exist.
 //!
 //! The question and the send leave on one connection, in this order, and the question is never sent again. So a group in its
 //! reply existed before the entry. The reply counts for all sends that left behind the question.
@@ -17,16 +17,17 @@ use crate::engine::producer::state::ProducerState;
 use crate::engine::protocol::group_info::GroupInfo;
 
 impl Producer {
-    /// Asks for the groups before a send with a wait. One question is under way for each place of a stream.
-    pub(crate) fn ask_uncertain_groups(
-        self: &Arc<Self>,
-        state: &mut ProducerState,
-        queued: &QueuedSend,
-        wait: u32,
-    ) {
+    /// Asks for the groups before a send with a wait for one that is not known. One question is under way for each place of a
+    /// stream. A transaction asks nothing, since it can be as long as the queue allows.
+    pub(crate) fn ask_unknown_groups(self: &Arc<Self>, state: &mut ProducerState, queued: &QueuedSend) {
+        let Some(wait) = queued.wait else { return };
+        let known = &mut state.known_groups;
+        if known.unknown(&queued.plan).is_empty() || !known.is_outdated(&queued.plan.stream) {
+            return;
+        }
         let node = queued.node(&self.node_set);
         let key = queued.plan.key(node);
-        if !state.known_groups.join_question(node, key, wait) {
+        if !known.join_question(node, key, wait) {
             return;
         }
         let (sender, groups) = oneshot::channel();
@@ -40,8 +41,12 @@ impl Producer {
             let Some(producer) = producer.upgrade() else { return };
             let mut state = producer.lock();
             let waits = state.known_groups.end_question(node, plan.key(node));
-            // Without a stream, or without the right, no group is known.
-            let Ok(Ok(reply)) = reply else { return };
+            let Ok(Ok(reply)) = reply else {
+                // Without the right to ask, no group is ever known.
+                let is_refused = matches!(&reply, Ok(Err(error)) if error.reply_code() == Some("NOPERM"));
+                state.known_groups.set_outdated(&plan.stream, !is_refused);
+                return;
+            };
             let names = producer.group_names(&reply);
             state.known_groups.add(&plan.stream, names.iter().map(String::as_str));
             for (wait, group) in waits.iter().flat_map(|wait| names.iter().map(move |group| (*wait, group))) {

@@ -13,8 +13,8 @@ pub(crate) struct KnownGroups {
     streams: HashMap<String, HashSet<String>>,
     /// Number of groups that were removed, so that plans notice it.
     removals: u64,
-    /// Groups that can exist by now, by stream: a check found them missing, or the question for them had no reply.
-    uncertain: HashMap<String, HashSet<String>>,
+    /// Streams whose groups can have been created since the producer asked for them last.
+    outdated: HashSet<String>,
     /// Questions for groups that are under way, by node and key, with the waits whose sends left behind them.
     questions: HashMap<(usize, String), Vec<u32>>,
 }
@@ -26,13 +26,9 @@ impl KnownGroups {
             Some(known) => known,
             None => self.streams.entry(stream.to_owned()).or_default(),
         };
-        let mut uncertain = self.uncertain.get_mut(stream);
         for group in groups {
             if !known.contains(group) {
                 known.insert(group.to_owned());
-            }
-            if let Some(uncertain) = &mut uncertain {
-                uncertain.remove(group);
             }
         }
     }
@@ -41,19 +37,19 @@ impl KnownGroups {
     pub(crate) fn remove(&mut self, stream: &str, group: &str) {
         let is_known = self.streams.get_mut(stream).is_some_and(|known| known.remove(group));
         self.removals += u64::from(is_known);
-        self.mark_uncertain(stream, group);
     }
 
-    /// Records that a group can exist by now, so that the next send asks for it.
-    pub(crate) fn mark_uncertain(&mut self, stream: &str, group: &str) {
-        self.uncertain.entry(stream.to_owned()).or_default().insert(group.to_owned());
+    /// Records whether a send to an unknown group of this stream asks for its groups again.
+    pub(crate) fn set_outdated(&mut self, stream: &str, is_outdated: bool) {
+        match is_outdated {
+            true => drop(self.outdated.insert(stream.to_owned())),
+            false => drop(self.outdated.remove(stream)),
+        }
     }
 
-    /// Returns true if one of these groups can exist by now, and was not seen since.
-    pub(crate) fn has_uncertain(&self, stream: &str, groups: &[String]) -> bool {
-        self.uncertain
-            .get(stream)
-            .is_some_and(|uncertain| groups.iter().any(|group| uncertain.contains(group)))
+    /// Returns true if a group of this stream that is not known can exist by now.
+    pub(crate) fn is_outdated(&self, stream: &str) -> bool {
+        self.outdated.contains(stream)
     }
 
     /// Returns the groups of a plan that are not known to exist.
@@ -102,20 +98,6 @@ mod tests {
         known.remove("s", "a");
         known.remove("s", "a");
         assert_eq!(known.unknown(&plan), ["a"]);
-    }
-
-    #[test]
-    fn a_group_is_uncertain_from_its_removal_until_it_is_seen_again() {
-        let mut known = KnownGroups::default();
-        let groups = ["a".to_owned(), "b".to_owned()];
-        known.add("s", ["a"]);
-        assert!(!known.has_uncertain("s", &groups), "an unknown group was not there when the producer asked");
-        known.remove("s", "a");
-        assert!(known.has_uncertain("s", &groups) && !known.has_uncertain("other", &groups));
-        known.add("s", ["b"]);
-        assert!(known.has_uncertain("s", &groups));
-        known.add("s", ["a"]);
-        assert!(!known.has_uncertain("s", &groups));
     }
 
     #[test]

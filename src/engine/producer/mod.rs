@@ -131,6 +131,7 @@ impl Producer {
 
     fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, queued: &QueuedSend) {
         let node = queued.node(&self.node_set);
+        self.ask_unknown_groups(state, queued);
         let record = self.start_wait(state, queued);
         let ticket = match queued.wait {
             Some(number) => {
@@ -167,9 +168,6 @@ impl Producer {
         let QueuedSend { job, plan, ends_at_error, .. } = queued;
         let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
         let unknown_groups = state.known_groups.unknown(&plan);
-        if state.known_groups.has_uncertain(&plan.stream, &unknown_groups) {
-            self.ask_uncertain_groups(state, queued, number);
-        }
         let servers = self.node_set.server_changes();
         state.completions.wait(WaitStart {
             number,

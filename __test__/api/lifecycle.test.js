@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { ours } = require('../support/cases.js');
 const { frozen } = require('../support/frozen-objects.js');
+const { keys } = require('../support/keys.js');
 const { Gate } = require('../support/latch.js');
 const { until } = require('../support/wait-until.js');
 
@@ -75,6 +76,31 @@ ours('stop within a processor waits for that job no longer than maxWait', async 
   await stopped.opened;
   await until(() => errors.length > 0);
   assert.strictEqual(errors[0].code, 'REJECT_JOB_ERROR');
+});
+
+ours('a busy process starts no job that stop() has handed back meanwhile', async (_, scene) => {
+  const redis = await scene.server();
+  const connection = scene.connect(redis.options);
+  const producer = scene.producer(connection);
+  const ran = [];
+  let stopping;
+  const processor = (job) => {
+    ran.push(job.id);
+    stopping ??= connection.stop({ maxWait: 30 });
+    const end = performance.now() + 500;
+    while (performance.now() < end);
+    job.release();
+  };
+  const consumer = scene
+    .consumer({ concurrency: 2 }, connection)
+    .process({ stream: scene.stream, fromId: '0', processor });
+  await producer.sendAll(['a', 'b'].map((id) => ({ stream: scene.stream, job: producer.job(id) })));
+  await consumer.play();
+  await until(() => stopping !== undefined);
+  await stopping;
+  assert.deepStrictEqual(ran, ['a']);
+  const [pending] = await redis.call('XPENDING', keys.stream(scene.stream), keys.group(scene.group));
+  assert.strictEqual(pending, 2, 'both wait for another consumer');
 });
 
 ours('options that cannot be changed are accepted, and not changed', async (_, scene) => {

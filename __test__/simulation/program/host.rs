@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) prefetched: BTreeMap<(ConsumerNumber, u64), Vec<u8>>,
     /// End of a computation of JavaScript.
     pub(super) busy_until: Option<Instant>,
+    /// Time of a stop after which no job starts.
+    pub(super) starts_until: Option<Instant>,
 }
 
 pub(super) enum Request {

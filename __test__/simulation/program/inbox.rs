@@ -70,6 +70,7 @@ impl Program {
             Some(Request::Control(what, of)) => {
                 if what == Control::Stop {
                     self.abandon();
+                    self.host.state().starts_until = None;
                 }
                 history.note(Event::Returned { what, of, error });
             }

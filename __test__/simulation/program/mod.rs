@@ -126,6 +126,7 @@ impl Program {
             this.host.turn().await;
             let (what, of) = (Control::Stop, this.process);
             this.host.board.history.note(Event::Called { what, of });
+            this.host.state().starts_until = max_wait.map(|ms| Instant::now() + Duration::from_millis(ms));
             let request = this.host.request(Request::Control(what, of));
             let stop = StopOptions { force: false, max_wait: max_wait.map(Duration::from_millis) };
             this.bus.clone().stop(stop).await;

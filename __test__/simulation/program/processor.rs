@@ -10,7 +10,7 @@ use hfxbus::engine::host::job_token::JobToken;
 use hfxbus::engine::protocol::completion_message::pack_answer;
 use hfxbus::engine::submission::{RequestTarget, Submission};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Program;
 use super::board::{ANSWER, KEY, answer_of, failure_text, value_of};
@@ -29,6 +29,9 @@ struct Running {
 
 impl Program {
     pub(super) fn begin(self: &Arc<Self>, consumer: ConsumerNumber, token: JobToken, job: u32) {
+        if self.host.state().starts_until.is_some_and(|until| Instant::now() >= until) {
+            return;
+        }
         let board = &self.host.board;
         let Some(send) = board.sends.get(&job) else { return };
         let place = (consumer, key(token));

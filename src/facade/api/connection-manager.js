@@ -18,6 +18,7 @@ const requests = require('../bridge/pending-requests.js');
 const { ResultChannels } = require('./results/result-channels.js');
 const { SharedClient } = require('./shared-client.js');
 const { safeEmit } = require('../support/safe-emit.js');
+const { now } = require('../support/timers.js');
 const topology = require('../options/bus-options.js');
 const waits = require('../bridge/wait-registry.js');
 
@@ -167,6 +168,8 @@ class ConnectionManager extends EventEmitter {
     const bound = checks.time('maxWait', maxWait) || Infinity;
     // A forced stop leaves the jobs of a batch that waits to other consumers.
     if (!force) for (const member of this.#members) member.onStopping?.();
+    const until = now() + (force ? 0 : bound);
+    for (const member of this.#members) member.endStartsAt?.(until);
     packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.stop(requests.add(request), Boolean(force), bound === Infinity ? -1 : bound);

@@ -26,6 +26,7 @@ const { ResultWriters } = require('./results/result-writers.js');
 const { leaseTime, partitionCount } = require('./partitioning/partition-counts.js');
 const { PartitionedStreams } = require('./partitioning/partitioned-streams.js');
 const { startTimer } = require('../support/long-timer.js');
+const { now } = require('../support/timers.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { Run } = require('./job-run.js');
@@ -62,6 +63,8 @@ class Consumer extends EventEmitter {
   #partitioned;
   /** Count of pauses and stops, by which a `play()` that waits for partitions notices one. */
   #pauses = 0;
+  /** Time at which a stop hands the jobs back, also those that a busy process has not started; `null` without a stop. */
+  #startsUntil = null;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -220,8 +223,14 @@ class Consumer extends EventEmitter {
     for (const batches of this.#batches.values()) batches.hurry();
   }
 
+  /** @internal Starts no job after that time, since the engine hands it back then. */
+  endStartsAt(time) {
+    this.#startsUntil = Math.min(this.#startsUntil ?? Infinity, time);
+  }
+
   /** @internal Ends all reports, after a stop of the bus. */
   detach() {
+    this.#startsUntil = null;
     this.#endPlay();
     this.#endPartitions();
     for (const batches of this.#batches.values()) batches.drop();
@@ -248,6 +257,7 @@ class Consumer extends EventEmitter {
 
   /** @internal Runs a job; `hasSubscribers` is true if a channel for runs has a subscriber. */
   onJob(stream, token, id, hasSubscribers) {
+    if (this.#startsUntil !== null && now() >= this.#startsUntil) return;
     const client = this.connection.sharedClient();
     const run = new Run(this, token, new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id));
     const headers = hasSubscribers || this.#middleware !== null ? this.#startValues.takeHeaders(token) : null;

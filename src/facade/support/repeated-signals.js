@@ -1,15 +1,12 @@
 'use strict';
 
-const { performance } = require('node:perf_hooks');
+const { now } = require('./timers.js');
 
 /**
  * Time after a signal in which another one repeats it, in ms. npm, tsx and process managers forward a signal that the whole
  * process group receives anyway.
  */
 const REPEAT_TIME = 500;
-
-/** Clock, read once at load: fake timers of a test can replace the global one. */
-const now = performance.now.bind(performance);
 
 /** Distinguishes a new signal from a repetition of the first one, whatever their names. */
 class RepeatedSignals {

@@ -1,5 +1,6 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const timers = require('node:timers');
 
 /*
@@ -14,6 +15,8 @@ function genuine(holder, name) {
 }
 
 module.exports = {
+  /** Returns a time in ms that only grows. */
+  now: performance.now.bind(performance),
   nextTick: genuine(process, 'nextTick'),
   setTimeout: genuine(timers, 'setTimeout'),
   clearTimeout: genuine(timers, 'clearTimeout'),

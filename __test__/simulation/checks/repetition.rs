@@ -29,7 +29,7 @@ impl Summary<'_> {
                     let count = starts.len() as u64;
                     // A job that waited in its process runs after a failover that has undone its delivery.
                     let limit = self.scenario.groups[group].retry_limit
-                        + self.rewinds_of(entry, *at)
+                        + self.lost_deliveries(group, entry, *at)
                         + self.uncounted_deliveries(group, entry, *at)
                         + self.claims_at_once(group, entry, *at);
                     if count > limit {
@@ -96,6 +96,19 @@ impl Summary<'_> {
             })
     }
 
+    /// Number of deliveries that a failover has lost.
+    fn lost_deliveries(&self, group: usize, entry: &Entry, until: u64) -> u64 {
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        let is_lost = |step: &&Step| {
+            self.rewound.iter().any(|(port, stream, since, at)| {
+                (*port, stream) == (entry.port, &entry.stream)
+                    && *at <= until
+                    && (*since..=*at).contains(&step.at)
+            })
+        };
+        steps.iter().filter(is_lost).filter(|step| is_delivery(step)).count() as u64
+    }
+
     /// Number of deliveries that do not count, since a late hand-back has taken the entry from its new owner.
     fn uncounted_deliveries(&self, group: usize, entry: &Entry, until: u64) -> u64 {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
@@ -109,10 +122,7 @@ impl Summary<'_> {
             had_another && step.at <= until && self.disruptions.is_late(process, entry.port, step.at)
         };
         let Some(last) = (0..steps.len()).rfind(is_late_hand_back) else { return 0 };
-        let is_delivery = |step: &&Step| {
-            matches!(step.what, What::Delivered(_) | What::Reread(_) | What::Claimed { is_start: true, .. })
-        };
-        steps[..last].iter().filter(is_delivery).count() as u64
+        steps[..last].iter().filter(|step| is_delivery(step)).count() as u64
     }
 
     /// Number of claims right behind that of another consumer, since the clock of the server was set forward in between.
@@ -196,4 +206,9 @@ impl Summary<'_> {
             }
         }
     }
+}
+
+/// Returns true for a step that Redis counts as a delivery.
+fn is_delivery(step: &Step) -> bool {
+    matches!(step.what, What::Delivered(_) | What::Reread(_) | What::Claimed { is_start: true, .. })
 }

@@ -260,14 +260,6 @@ impl<'a> Summary<'a> {
         })
     }
 
-    /// Number of failovers that have undone what was done with the stream of an entry until a time.
-    pub(super) fn rewinds_of(&self, entry: &Entry, until: u64) -> u64 {
-        let of_entry = self.rewound.iter().filter(|(port, stream, _, at)| {
-            (*port, stream) == (entry.port, &entry.stream) && (entry.at..=until).contains(at)
-        });
-        of_entry.count() as u64
-    }
-
     /// Returns true if a failover has undone, between two times, what was done with the stream of an entry.
     pub(super) fn is_rewound(&self, entry: &Entry, from: u64, to: u64) -> bool {
         self.rewound.iter().any(|(port, stream, _, at)| {

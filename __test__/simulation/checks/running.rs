@@ -123,13 +123,15 @@ impl Summary<'_> {
                                 first.start.saturating_sub(8_000),
                                 second.start,
                             );
+                    // A job that waited in its process runs after a failover that has undone its delivery.
+                    let owned_since = self.owned_since(entry, second);
                     // 2.2.0 renews no leases.
                     let is_excused = self.is_legacy(first.consumer)
                         && second.start - self.owned_since(entry, first) >= deadline;
                     if second.start < until
                         && !is_excused
                         && !is_expired
-                        && !self.is_rewound(entry, first.start, second.start)
+                        && !self.is_rewound(entry, owned_since.min(first.start), second.start)
                         && !self.may_have_lost(entry, first, second, deadline)
                         && !self.has_lost_partition(entry, first, second, deadline)
                         && !self.is_of_late_read(entry, first, second, deadline)

@@ -112,7 +112,7 @@ impl Summary<'_> {
             let deadline = self.scenario.groups[group].claim_deadline;
             let deadline = self.lease_of(&entry.stream).map_or(deadline, |lease| lease.min(deadline));
             for (at, first) in runs.iter().enumerate() {
-                let until = self.end_of(first);
+                let until = self.end_of(first).min(self.handed_back(entry, first));
                 for second in &runs[at + 1..] {
                     let process = Self::process_of(first.consumer);
                     // JavaScript that was busy begins a job later than the engine, or after its deadline.
@@ -176,6 +176,19 @@ impl Summary<'_> {
             let process = Self::process_of(first.consumer);
             self.disruptions.excuse(process, entry.port, (step.at, step.at + 2 * deadline), deadline)
         })
+    }
+
+    /// Time at which a stop handed the entry of a run back, also of one that began during the stop.
+    fn handed_back(&self, entry: &Entry, run: &Run) -> u64 {
+        if !self.stops.contains_key(&Self::process_of(run.consumer)) {
+            return u64::MAX;
+        }
+        let steps = self.ledger.steps(entry.port, &entry.stream, run.group, &entry.id);
+        let is_hand_back = |step: &&Step| {
+            let is_own = matches!(step.what, What::Claimed { consumer, idle: u64::MAX, is_start: false, .. } if consumer == run.consumer);
+            is_own && step.at >= run.start
+        };
+        steps.iter().find(is_hand_back).map_or(u64::MAX, |step| step.at)
     }
 
     /// Time at which Redis gave an entry to the consumer of a run. The run begins when the reply is there.

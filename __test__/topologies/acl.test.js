@@ -145,7 +145,7 @@ ours('without the rights to TIME and XINFO a consumer that claims reports that o
   await until(async () => (await refusals(scene, username)) > before + 6, { what: 'it to be asked again' });
   assert.deepStrictEqual(
     errors.map((error) => [error.code, error.command, error.message.split(' ')[0]]),
-    [['CONSUME_ERROR', 'TIME', 'NOPERM']],
+    [['CONSUME_ERROR', 'XINFO', 'NOPERM']],
   );
 });
 

@@ -23,6 +23,7 @@ impl Summary<'_> {
         let answered = read + limit;
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
-            && !self.disruptions.between(process, answered, answered)
+            && (self.disruptions.is_delivered(process, port, (read, answered))
+                || !self.disruptions.between(process, answered, answered))
     }
 }

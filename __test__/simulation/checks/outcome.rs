@@ -142,14 +142,14 @@ impl Summary<'_> {
             return;
         }
         let mut waits: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
-        let mut senders: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut senders: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
         for Timed { at, event } in self.events.iter().filter(|timed| timed.at < self.end.stopping) {
             match event {
-                Event::Send { job, process } => drop(senders.insert(*job, *process)),
+                Event::Send { job, process } => drop(senders.insert(*job, (*process, *at))),
                 Event::Sent { job, error: None } => {
-                    let process = senders.get(job).copied().unwrap_or(0);
+                    let sender = senders.get(job).copied().unwrap_or((0, *at));
                     if self.sends.get(job).is_some_and(|send| !send.waits_for.is_empty()) {
-                        waits.insert(*job, (process, *at));
+                        waits.insert(*job, sender);
                     }
                 }
                 _ => {}
@@ -162,7 +162,7 @@ impl Summary<'_> {
         }
         for (job, (process, sent)) in waits {
             let send = self.sends[&job];
-            // A delayed send that was lost before its time has no entry.
+            // A delayed send that was lost before its time has no entry. Its reply can come after the loss.
             let mut flushes = self.flushed.get(&Scenario::port(0)).into_iter().flatten();
             let is_lost_before = send.delay().is_some()
                 && self.entries_of(job).is_empty()

@@ -1079,7 +1079,7 @@ export declare class ConnectionManager {
    *
    * Jobs that have not ended after `maxWait` are handed back: another consumer of the group that claims (see
    * `claimInterval`) runs them again at once, with the same number of deliveries. Their `signal` aborts, and their end is an
-   * `'error'` with code `REJECT_JOB_ERROR`.
+   * `'error'` with code `REJECT_JOB_ERROR`. A job that JavaScript was too busy to begin until then does not begin here.
    *
    * @param options.maxWait - maximum time to wait, in ms. Default no limit for running jobs, and at most 5 s without progress
    *   from Redis after the last job

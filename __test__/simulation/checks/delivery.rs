@@ -40,7 +40,8 @@ impl Summary<'_> {
 
     /// An entry is acknowledged after a success, or when it moves to the dead letters.
     pub(super) fn acknowledgement(&self, found: &mut Vec<String>) {
-        let mut jobs: BTreeMap<(u16, &str, &str), u32> = BTreeMap::new();
+        // A new primary whose clock is behind gives the id of a lost entry to another job.
+        let mut jobs: BTreeMap<(u16, &str, &str), Vec<u32>> = BTreeMap::new();
         let mut succeeded: BTreeSet<(usize, u32)> = BTreeSet::new();
         let mut gave_up: BTreeSet<(usize, u32)> = BTreeSet::new();
         for Timed { at, event } in self.events {
@@ -55,13 +56,16 @@ impl Summary<'_> {
                 }
                 Event::Server { port, done: Done::Added { stream, entry, job } } => {
                     if let Some(job) = job_number(job) {
-                        jobs.insert((*port, stream, entry), job);
+                        jobs.entry((*port, stream, entry)).or_default().push(job);
                     }
                 }
                 Event::Server { port, done: Done::Acknowledged { stream, group, entries } } => {
                     let Some(group) = group_number(group) else { continue };
                     for entry in entries {
-                        let Some(&job) = jobs.get(&(*port, stream.as_str(), entry.as_str())) else {
+                        let Some((&job, earlier)) = jobs
+                            .get(&(*port, stream.as_str(), entry.as_str()))
+                            .and_then(|jobs| jobs.split_last())
+                        else {
                             continue;
                         };
                         let has_dead_letters = self.scenario.groups[group].has_dead_letters;
@@ -70,7 +74,8 @@ impl Summary<'_> {
                             || self.may_expire(group);
                         // Entries that were trimmed are acknowledged, since there is nothing to run.
                         let is_gone = !self.is_kept(*port, stream, entry);
-                        let is_done = succeeded.contains(&(group, job));
+                        let has_succeeded = |job: &u32| succeeded.contains(&(group, *job));
+                        let is_done = has_succeeded(&job) || earlier.iter().any(has_succeeded);
                         if !(is_done || is_gone || has_dead_letters && is_last) {
                             found.push(format!(
                                 "at {at} j{job}: g{group} has acknowledged {entry} without a success"

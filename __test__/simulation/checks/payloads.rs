@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::Summary;
-use crate::history::{End, Event, Timed};
+use super::summary::{Summary, job_number};
+use crate::history::{Done, End, Event, Timed};
 use crate::program::answer_of;
+use crate::scenario::Arrangement;
 
 impl Summary<'_> {
     /// A completion returns the answer of a run that has succeeded. Without faults it is never missing.
@@ -39,7 +40,7 @@ impl Summary<'_> {
     pub(super) fn payload_changes(&self, found: &mut Vec<String>) {
         let mut succeeded: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut confirmed: BTreeSet<u32> = BTreeSet::new();
-        for Timed { event, .. } in self.events {
+        for Timed { at, event } in self.events {
             match event {
                 Event::End { run, how: End::Success } => {
                     let Some(of) = self.runs.get(run) else { continue };
@@ -49,7 +50,8 @@ impl Summary<'_> {
                     let Some(of) = self.runs.get(run).filter(|of| self.settles_changes(of.consumer)) else {
                         continue;
                     };
-                    if succeeded.get(&of.job).is_some_and(|runs| runs.contains(run)) {
+                    let has_succeeded = succeeded.get(&of.job).is_some_and(|runs| runs.contains(run));
+                    if has_succeeded && !self.is_given_up_meanwhile(*run, *at) {
                         confirmed.insert(of.job);
                     }
                 }
@@ -74,6 +76,32 @@ impl Summary<'_> {
                 found.push(format!("j{job}: half of its changes are there, value {has_value}"));
             }
         }
+    }
+
+    /// Returns true if the connection of a run was lost between its success and the reply, and another consumer has moved the
+    /// entry to the dead letters in that time. The entry is not pending then, as after the transaction of the success, so that
+    /// is not sent again. Other arrangements have no transaction, and send the changes again in any case.
+    fn is_given_up_meanwhile(&self, run: u32, settled: u64) -> bool {
+        let Some(of) = self.runs.get(&run) else { return false };
+        let Some((ended, _)) = of.end else { return false };
+        let process = Self::process_of(of.consumer);
+        let dead_letters = format!("hfxbus:str:dead{}", of.group);
+        let meanwhile = || self.events.iter().filter(|timed| (ended..=settled).contains(&timed.at));
+        let has_transaction = match self.scenario.arrangement {
+            Arrangement::Standalone => self.scenario.nodes == 1,
+            Arrangement::Sentinel => true,
+            Arrangement::Cluster(_) => false,
+        };
+        has_transaction
+            && meanwhile()
+                .any(|timed| matches!(timed.event, Event::Joined { process: by, .. } if by == process))
+            && meanwhile().any(|timed| {
+                matches!(
+                    &timed.event,
+                    Event::Server { done: Done::Added { stream, job, .. }, .. }
+                        if *stream == dead_letters && job_number(job) == Some(of.job)
+                )
+            })
     }
 
     /// Returns true for a consumer whose confirmed success changes payloads. A success after the deadline is ignored, and

@@ -22,8 +22,9 @@ const LONGEST_ERROR: usize = 16 * 1_024;
 /// Maximum length of each text of such an error, in bytes.
 const LONGEST_TEXT: usize = 1_024;
 
-/// Expiry of the record of a dead-lettered entry, in ms. Producers ask for the same time by default.
-pub const FAILURE_RECORD_TTL: u64 = 60 * 60 * 1_000;
+/// Expiry of the record of a dead-lettered entry, in ms. Without it such an entry looks like a success. Producers check waits
+/// up to an hour apart, and Redis can be out of reach then, or have a clock that is set forward. So the record outlives that.
+pub const FAILURE_RECORD_TTL: u64 = 24 * 60 * 60 * 1_000;
 
 /// Identity of a record.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 46] = [
+pub const SCRIPTS: [(&str, &str); 47] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -186,6 +186,10 @@ pub const SCRIPTS: [(&str, &str); 46] = [
     (
         include_str!("scripts/4000089.json"),
         "a failure whose completion was missed became a success, since its record expired with a clock set forward",
+    ),
+    (
+        include_str!("scripts/4006995.json"),
+        "a read that was answered after the limit of a stop started a job, which the stop did not hand back",
     ),
 ];
 

@@ -90,6 +90,7 @@ impl Consumer {
     pub(crate) async fn hand_back(&self) {
         let replies = {
             let mut state = self.lock();
+            state.has_handed_back = true;
             let mut unfinished = HandBack::default();
             for (_, slot) in state.jobs.running_jobs().filter(|(_, slot)| self.holds_lease(slot.touched())) {
                 let min_idle = self.min_idle_after_lapse(slot.touched());

@@ -136,6 +136,14 @@ impl Disruptions {
             || self.clocks.iter().any(|(_, at)| *at <= to)
     }
 
+    /// Returns true if a process could not reach a server at a time.
+    pub fn is_cut_off(&self, process: u32, port: u16, at: u64) -> bool {
+        let is_of = |one: &&Interval| {
+            one.process.is_none_or(|of| of == process) && one.port.is_none_or(|of| of == port)
+        };
+        self.intervals.iter().filter(is_of).any(|one| one.from <= at && one.to >= at)
+    }
+
     /// Returns true if any process can have missed a reply between two times.
     pub fn any_between(&self, from: u64, to: u64) -> bool {
         self.intervals.iter().any(|one| one.from <= to && one.to >= from)

@@ -20,9 +20,8 @@ impl Summary<'_> {
             |what: What| matches!(what, What::Claimed { consumer: of, is_start: true, .. } if of != consumer);
         let Some(taken) = steps[read..].iter().find(|step| is_taken(step.what)) else { return false };
         let read = steps[read].at;
-        let answered = read + limit;
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
-            && !self.disruptions.between(process, answered, answered)
+            && !self.disruptions.is_cut_off(process, port, read + limit)
     }
 }

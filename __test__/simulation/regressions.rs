@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 45] = [
+pub const SCRIPTS: [(&str, &str); 46] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -182,6 +182,10 @@ pub const SCRIPTS: [(&str, &str); 45] = [
     (
         include_str!("scripts/1012825.json"),
         "a claimed entry that waited began although the consumer before had acknowledged it",
+    ),
+    (
+        include_str!("scripts/4006995.json"),
+        "a job that a stop started behind its hand-back never ran, also not when its consumer played again",
     ),
 ];
 

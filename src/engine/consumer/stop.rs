@@ -86,6 +86,11 @@ impl Consumer {
         self.left.notify_waiters();
     }
 
+    /// Starts nothing more, before a hand-back. The host runs no such job, and no read of this consumer would find its entry.
+    pub(crate) fn begin_hand_back(&self) {
+        self.lock().phase = Phase::HandingBack;
+    }
+
     /// Makes unfinished entries claimable at once.
     pub(crate) async fn hand_back(&self) {
         let replies = {

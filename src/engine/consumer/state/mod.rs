@@ -63,6 +63,8 @@ pub enum Phase {
     Playing,
     /// Reads nothing new; jobs in flight still run.
     Pausing,
+    /// A stop hands everything back, and nothing starts any more.
+    HandingBack,
 }
 
 /// Entry of a rejected job that is due later than `claimDeadline` from now.

@@ -136,12 +136,18 @@ impl Disruptions {
             || self.clocks.iter().any(|(_, at)| *at <= to)
     }
 
-    /// Returns true if a process could not reach a server at a time.
-    pub fn is_cut_off(&self, process: u32, port: u16, at: u64) -> bool {
+    /// Returns the time until which a process could not reach a server, without a pause since `at`.
+    pub fn cut_off_until(&self, process: u32, port: u16, at: u64) -> u64 {
         let is_of = |one: &&Interval| {
             one.process.is_none_or(|of| of == process) && one.port.is_none_or(|of| of == port)
         };
-        self.intervals.iter().filter(is_of).any(|one| one.from <= at && one.to >= at)
+        let mut until = at;
+        while let Some(next) =
+            self.intervals.iter().filter(is_of).find(|one| one.from <= until && one.to > until)
+        {
+            until = next.to;
+        }
+        until
     }
 
     /// Returns true if any process can have missed a reply between two times.

@@ -22,6 +22,6 @@ impl Summary<'_> {
         let read = steps[read].at;
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
-            && !self.disruptions.is_cut_off(process, port, read + limit)
+            && self.disruptions.cut_off_until(process, port, taken.at) < read + limit
     }
 }

@@ -231,6 +231,9 @@ impl Consumer {
         {
             return;
         }
+        if from_history && !state.streams[stream as usize].takes_of_history(entry.id) {
+            return;
+        }
         if is_repeated && state.holds_job(stream, entry.id, entry.job) {
             return;
         }

@@ -136,6 +136,20 @@ impl Disruptions {
             || self.clocks.iter().any(|(_, at)| *at <= to)
     }
 
+    /// Returns the time until which a process could not reach a server, without a pause since `at`.
+    pub fn cut_off_until(&self, process: u32, port: u16, at: u64) -> u64 {
+        let is_of = |one: &&Interval| {
+            one.process.is_none_or(|of| of == process) && one.port.is_none_or(|of| of == port)
+        };
+        let mut until = at;
+        while let Some(next) =
+            self.intervals.iter().filter(is_of).find(|one| one.from <= until && one.to > until)
+        {
+            until = next.to;
+        }
+        until
+    }
+
     /// Returns true if any process can have missed a reply between two times.
     pub fn any_between(&self, from: u64, to: u64) -> bool {
         self.intervals.iter().any(|one| one.from <= to && one.to >= from)
@@ -145,13 +159,6 @@ impl Disruptions {
     pub fn is_late(&self, process: u32, port: u16, at: u64) -> bool {
         let is_just_there = |end: u64| end <= at && at <= end + 2 * self.slowest + 5;
         self.deliveries.iter().any(|&(of, to, end)| of == process && to == port && is_just_there(end))
-    }
-
-    /// Returns true if what was on its way to or from a process arrived between two times, since a partition ended.
-    pub fn is_delivered(&self, process: u32, port: u16, (from, to): (u64, u64)) -> bool {
-        self.deliveries
-            .iter()
-            .any(|&(of, place, end)| of == process && place == port && (from..=to).contains(&end))
     }
 
     /// Returns true if the topology changed between two times.

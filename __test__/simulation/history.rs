@@ -53,6 +53,8 @@ pub enum Event {
         run: RunNumber,
         consumer: ConsumerNumber,
         job: u32,
+        /// Time at which the engine has handed the job to JavaScript.
+        handed: u64,
         value: Value,
     },
     /// A processor has read its value from a key.
@@ -85,6 +87,8 @@ pub enum Event {
         job: u32,
         entry: String,
         moved: bool,
+        /// Time at which the engine has reported it to JavaScript.
+        reported: u64,
     },
     Claimed {
         consumer: ConsumerNumber,

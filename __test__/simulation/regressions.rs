@@ -189,7 +189,7 @@ pub const SCRIPTS: [(&str, &str); 47] = [
     ),
     (
         include_str!("scripts/4006995.json"),
-        "a read that was answered after the limit of a stop started a job, which the stop did not hand back",
+        "a job that a stop started behind its hand-back never ran, also not when its consumer played again",
     ),
 ];
 

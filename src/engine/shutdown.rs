@@ -35,6 +35,9 @@ impl Bus {
         let consumers = self.consumers();
         let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
         if !stop.force {
+            if !drained {
+                consumers.iter().for_each(|consumer| consumer.begin_hand_back());
+            }
             let mut departures = JoinSet::new();
             for consumer in &consumers {
                 let consumer = consumer.clone();

@@ -20,10 +20,8 @@ impl Summary<'_> {
             |what: What| matches!(what, What::Claimed { consumer: of, is_start: true, .. } if of != consumer);
         let Some(taken) = steps[read..].iter().find(|step| is_taken(step.what)) else { return false };
         let read = steps[read].at;
-        let answered = read + limit;
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
-            && (self.disruptions.is_delivered(process, port, (read, answered))
-                || !self.disruptions.between(process, answered, answered))
+            && self.disruptions.cut_off_until(process, port, taken.at) < read + limit
     }
 }

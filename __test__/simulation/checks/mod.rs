@@ -7,6 +7,7 @@ mod delivery;
 mod ending;
 mod key_order;
 mod late_reads;
+mod late_starts;
 mod ledger;
 mod limits;
 mod outcome;

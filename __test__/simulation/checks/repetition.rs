@@ -59,13 +59,14 @@ impl Summary<'_> {
                     }
                 }
                 Event::Called { what: Control::Play, of } => drop(played.insert(*of, *at)),
-                Event::Exhausted { consumer, job, entry, moved } => {
+                Event::Exhausted { consumer, job, entry, moved, reported } => {
                     let group = self.group_of(*consumer);
                     // Without dead letters each consumer that claims reports it.
                     let reporter = if *moved { group as u32 } else { *consumer };
-                    // Without dead letters the entry stays with a consumer that was cut off until then, and had read it ahead.
+                    // Without dead letters the entry stays with a consumer that was cut off until then, and had read it ahead. Busy
+                    // JavaScript learns of the report later.
                     let deadline = self.scenario.groups[group].claim_deadline;
-                    let there = if *moved { *at } else { at.saturating_sub(deadline) };
+                    let there = if *moved { *at } else { reported.saturating_sub(deadline) };
                     let before = over.insert((group, *job), (*at, there)).map_or(0, |(before, _)| before);
                     let is_restored = *moved && self.is_restored(group, *job, before, *at);
                     if !exhausted.insert((reporter, *job, entry.clone()))

@@ -135,6 +135,7 @@ impl Summary<'_> {
                         && !self.may_have_lost(entry, first, second, deadline)
                         && !self.has_lost_partition(entry, first, second, deadline)
                         && !self.is_of_late_read(entry, first, second, deadline)
+                        && !self.is_begun_late(entry, second, deadline)
                     {
                         found.push(format!(
                             "j{job}: g{group} runs {} at {} in consumer {} and at {} in consumer {}",

@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub(super) group: usize,
     pub(super) job: u32,
     pub(super) start: u64,
+    /// Time at which the engine has handed the job to JavaScript.
+    pub(super) handed: u64,
     pub(super) end: Option<(u64, End)>,
 }
 
@@ -92,9 +94,10 @@ impl<'a> Summary<'a> {
         for Timed { at, event } in events {
             match event {
                 Event::Server { port, done } => summary.note_done(*at, *port, done, &mut groups),
-                Event::Start { run, consumer, job, .. } => {
+                Event::Start { run, consumer, job, handed, .. } => {
                     let group = summary.group_of(*consumer);
-                    let new = Run { consumer: *consumer, group, job: *job, start: *at, end: None };
+                    let (consumer, job, handed) = (*consumer, *job, *handed);
+                    let new = Run { consumer, group, job, start: *at, handed, end: None };
                     summary.runs.insert(*run, new);
                 }
                 Event::End { run, how } => {

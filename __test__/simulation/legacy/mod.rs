@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use crate::history::{ConsumerNumber, End, Event, RunNumber, Value};
 use crate::program::{Board, failure_text, job_of};
 use crate::scenario::{Behaviour, Scenario};
+use crate::trace;
 use wire::Wire;
 
 /// Default maximum time of a job, in ms.
@@ -121,7 +122,8 @@ impl Legacy {
             let Some(job) = job_of(&job) else { continue };
             let Some((run, behaviour)) = self.board.begin(self.group, job) else { continue };
             self.in_flight.fetch_add(1, Ordering::SeqCst);
-            let start = Event::Start { run, consumer: self.number, job, value: Value::None };
+            let (consumer, handed) = (self.number, trace::now());
+            let start = Event::Start { run, consumer, job, handed, value: Value::None };
             self.board.history.note(start);
             let job = Running { run, job, stream, entry, producer, holds_slot: Mutex::new(true) };
             let this = self.clone();

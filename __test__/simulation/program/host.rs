@@ -46,7 +46,8 @@ pub(super) enum Request {
 }
 
 pub(super) enum Incoming {
-    Job(ConsumerNumber, JobToken, u32),
+    /// A job, and the time at which the engine hands it over.
+    Job(ConsumerNumber, JobToken, u32, u64),
     Carried(ConsumerNumber, JobToken, Vec<u8>),
     Prefetched(ConsumerNumber, JobToken, Vec<u8>),
     Deadline(ConsumerNumber, JobToken),

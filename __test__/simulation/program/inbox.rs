@@ -33,7 +33,7 @@ impl Program {
             Incoming::Prefetched(consumer, token, value) => {
                 self.host.state().prefetched.insert((consumer, key(token)), value);
             }
-            Incoming::Job(consumer, token, job) => self.begin(consumer, token, job),
+            Incoming::Job(consumer, token, job, handed) => self.begin((consumer, token), job, handed),
             Incoming::Deadline(consumer, token) => {
                 let run = self.host.state().runs.remove(&(consumer, key(token)));
                 if let Some(run) = run {

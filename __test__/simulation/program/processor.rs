@@ -28,7 +28,12 @@ struct Running {
 }
 
 impl Program {
-    pub(super) fn begin(self: &Arc<Self>, consumer: ConsumerNumber, token: JobToken, job: u32) {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        (consumer, token): (ConsumerNumber, JobToken),
+        job: u32,
+        handed: u64,
+    ) {
         if self.host.state().starts_until.is_some_and(|until| Instant::now() >= until) {
             return;
         }
@@ -43,7 +48,7 @@ impl Program {
             (state.carried.remove(&place), state.prefetched.remove(&place))
         };
         let value = carried_value(send, carried.as_deref(), prefetched.as_deref());
-        board.history.note(Event::Start { run, consumer, job, value });
+        board.history.note(Event::Start { run, consumer, job, handed, value });
         let reads_key = matches!(send.payload, Payload::Key(_)) && prefetched.is_none();
         let this = self.clone();
         self.tasks.spawn(async move {

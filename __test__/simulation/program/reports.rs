@@ -9,12 +9,13 @@ use super::board::{ANSWER, KEY, job_of, value_of};
 use super::host::{Host, Incoming};
 use crate::history::{Event, Value};
 use crate::scenario::Scenario;
+use crate::trace;
 
 impl Jobs for Host {
     fn jobs(&self, consumer: u32, _stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
         for (token, job) in jobs {
             if let Some(job) = job_of(job) {
-                self.push(Incoming::Job(consumer, token, job));
+                self.push(Incoming::Job(consumer, token, job, trace::now()));
             }
         }
         self.bell.notify_one();
@@ -101,6 +102,7 @@ fn exhausted(consumer: u32, entry: &PendingJob, moved: bool) -> Incoming {
         job: job_of(&entry.job).unwrap_or(0),
         entry: entry.id.to_string(),
         moved,
+        reported: trace::now(),
     })
 }
 

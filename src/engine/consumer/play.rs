@@ -55,9 +55,8 @@ impl Consumer {
             if state.stop_counts != stops {
                 return Ok(());
             }
-            let ConsumerState { phase, disconnected, has_handed_back, streams, lanes, limits, .. } =
-                &mut *state;
-            (*phase, *disconnected, *has_handed_back) = (Phase::Playing, false, false);
+            let ConsumerState { phase, disconnected, streams, lanes, limits, .. } = &mut *state;
+            (*phase, *disconnected) = (Phase::Playing, false);
             limits.resume();
             for stream in &mut streams[..known] {
                 lanes[stream.lane].outdated |= !stream.active;

@@ -86,11 +86,15 @@ impl Consumer {
         self.left.notify_waiters();
     }
 
+    /// Starts nothing more, before a hand-back. The host runs no such job, and no read of this consumer would find its entry.
+    pub(crate) fn begin_hand_back(&self) {
+        self.lock().phase = Phase::HandingBack;
+    }
+
     /// Makes unfinished entries claimable at once.
     pub(crate) async fn hand_back(&self) {
         let replies = {
             let mut state = self.lock();
-            state.has_handed_back = true;
             let mut unfinished = HandBack::default();
             for (_, slot) in state.jobs.running_jobs().filter(|(_, slot)| self.holds_lease(slot.touched())) {
                 let min_idle = self.min_idle_after_lapse(slot.touched());

@@ -225,16 +225,13 @@ impl Consumer {
             batch.deleted.push((stream, entry.id));
             return;
         }
-        if state.has_handed_back {
-            // The next `play()` finds it, if no other consumer has claimed it.
-            state.streams[stream as usize].hand_back(entry.id, u64::from(!from_history));
-            batch.returned.add_unstarted(stream, entry.id, !from_history);
-            return;
-        }
         let known = &state.streams[stream as usize];
         if from_history
             && (known.is_over(entry.id) || known.claimed.contains(&entry.id) || state.holds(stream, entry.id))
         {
+            return;
+        }
+        if from_history && !state.streams[stream as usize].takes_of_history(entry.id) {
             return;
         }
         if is_repeated && state.holds_job(stream, entry.id, entry.job) {

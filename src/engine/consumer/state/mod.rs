@@ -63,6 +63,8 @@ pub enum Phase {
     Playing,
     /// Reads nothing new; jobs in flight still run.
     Pausing,
+    /// A stop hands everything back, and nothing starts any more.
+    HandingBack,
 }
 
 /// Entry of a rejected job that is due later than `claimDeadline` from now.
@@ -161,8 +163,6 @@ pub struct ConsumerState {
     pub foreign: u64,
     /// True after a disconnect. A late settlement is then refused instead of ignored.
     pub disconnected: bool,
-    /// True once a stop has handed back what was in flight. Entries of a read that is answered after that do not start.
-    pub has_handed_back: bool,
     /// Number of pauses and disconnects so far.
     pub stop_counts: StopCounts,
     /// True while the consumer's name is removed from its groups. With the name Redis forgets the entries that a read gets

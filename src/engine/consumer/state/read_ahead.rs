@@ -245,4 +245,17 @@ mod tests {
         state.streams[1].end_history();
         assert_eq!(state.streams[1].deliveries_of_history(entry(3)), 0, "another consumer has claimed it");
     }
+
+    #[test]
+    fn a_read_of_returned_entries_takes_no_job_that_has_failed_here() {
+        let mut state = waiting(1, 4, &[]);
+        let (stream, entry) = (&mut state.streams[0], |time| EntryId { time, sequence: 0 });
+        stream.note_claim(entry(5), false);
+        stream.hand_back(entry(2), 1);
+        stream.reread_handed_back();
+        assert_eq!([2, 3, 5, 6].map(|time| stream.takes_of_history(entry(time))), [true, false, false, true]);
+        assert!(!stream.takes_of_history(entry(2)), "it runs once");
+        stream.end_history();
+        assert!(stream.takes_of_history(entry(3)), "a history that is read for a lost reply");
+    }
 }

@@ -19,8 +19,12 @@ impl ConsumerState {
     /// Number of free slots for entries that are read. The other ones are left to claims.
     pub fn startable(&self, concurrency: u32) -> usize {
         let free = self.free(concurrency);
-        // Claiming ends with a pause.
-        if self.phase == Phase::Playing { free - self.claim_backlog.share(free) } else { free }
+        match self.phase {
+            Phase::Playing => free - self.claim_backlog.share(free),
+            // Claiming ends with a pause.
+            Phase::Idle | Phase::Pausing => free,
+            Phase::HandingBack => 0,
+        }
     }
 
     /// Reserves free slots for claims, `most` at most, and returns their number.

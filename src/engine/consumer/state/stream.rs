@@ -86,6 +86,11 @@ pub struct StreamState {
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
     /// consumer until another one claims them, so its next read begins with them.
     pub handed_back: Option<EntryId>,
+    /// All entries that were returned and not got again so far.
+    pub returned: HashSet<EntryId>,
+    /// Last entry that this consumer had got before a read of its history for returned ones. Those that failed since are still
+    /// pending, and must not run by that read.
+    pub got_before: Option<EntryId>,
     /// Entries of these whose job never started, at their first delivery.
     pub unstarted: HashSet<EntryId>,
     /// Last entry that the group delivered to this consumer.
@@ -161,6 +166,8 @@ impl StreamState {
             is_full: false,
             position: Self::first_position(&options),
             handed_back: None,
+            returned: HashSet::default(),
+            got_before: None,
             unstarted: HashSet::default(),
             last_seen: None,
             last_claimed: None,
@@ -240,6 +247,7 @@ impl StreamState {
     pub fn hand_back(&mut self, entry: EntryId, deliveries: u64) {
         self.handed_back = Some(self.handed_back.map_or(entry, |first| first.min(entry)));
         self.claimed.remove(&entry);
+        self.returned.insert(entry);
         if deliveries == 1 {
             self.unstarted.insert(entry);
         }
@@ -252,6 +260,7 @@ impl StreamState {
 
     /// Notes an entry that this consumer has claimed. `is_reading` is true during a read of its lane.
     pub fn note_claim(&mut self, entry: EntryId, is_reading: bool) {
+        self.returned.remove(&entry);
         if !is_reading && self.position == Position::New {
             self.last_claimed = self.last_claimed.max(Some(entry));
         } else if self.last_known().is_none_or(|known| known < entry) {
@@ -299,14 +308,27 @@ impl StreamState {
             // Other consumers have claimed these entries.
             self.unstarted.clear();
             self.abandoned.clear();
+            self.returned.clear();
+            self.got_before = None;
         }
     }
 
     /// Moves the next read to the entries that were returned to the group, if there are any.
     pub fn reread_handed_back(&mut self) {
         if let Some(first) = self.handed_back.take() {
+            let got = match &self.position {
+                Position::New => self.last_known(),
+                Position::History(id) => EntryId::parse(id.as_bytes()),
+            };
+            self.got_before = self.got_before.max(got);
             self.position = Position::History(first.predecessor().to_string());
         }
+    }
+
+    /// Returns true if a read of the history takes an entry: it was returned, or this consumer has not got it before. A delivery
+    /// of any other one has begun here, and the next claim repeats it.
+    pub fn takes_of_history(&mut self, entry: EntryId) -> bool {
+        self.returned.remove(&entry) || self.got_before.is_none_or(|got| entry > got)
     }
 
     /// Forgets the known ids, since the stream is new or empty.
@@ -315,6 +337,8 @@ impl StreamState {
         self.last_claimed = None;
         self.claimed.clear();
         self.abandoned.clear();
+        self.returned.clear();
+        self.got_before = None;
     }
 
     /// Notes the state of its group, which is unknown without a reply.

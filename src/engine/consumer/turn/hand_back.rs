@@ -53,12 +53,17 @@ impl HandBack {
 impl Consumer {
     /// Returns the waiting entries of a consumer that pauses, if other consumers can claim them. Without
     /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them. Entries
-    /// that wait for permits are returned in any case, since the next window can be far away.
+    /// that wait for permits are returned in any case, since the next window can be far away. A stop that hands back returns
+    /// all that arrive during that.
     pub(crate) fn hand_back_waiting(&self, state: &mut ConsumerState) {
-        if state.phase != Phase::Pausing || state.buffered_count() == 0 {
+        let returns_all = match state.phase {
+            Phase::Idle | Phase::Playing => return,
+            Phase::Pausing => state.reads_ahead() && self.options.claim_interval.is_some(),
+            Phase::HandingBack => true,
+        };
+        if state.buffered_count() == 0 {
             return;
         }
-        let returns_all = state.reads_ahead() && self.options.claim_interval.is_some();
         if !returns_all && state.limits.is_empty() {
             return;
         }

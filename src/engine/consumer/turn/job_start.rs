@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
+use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::job_id::new_id;
@@ -39,7 +39,7 @@ impl Consumer {
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
     /// for another one of its key, for the lease of its partition or for a permit is buffered. So is each one with fair
-    /// dispatch, and one whose reply came so late that another consumer can have claimed it.
+    /// dispatch, and one whose reply came so late that another consumer can have claimed it, or during a hand-back.
     pub(crate) fn start_claimed(
         &self,
         state: &mut ConsumerState,
@@ -49,7 +49,7 @@ impl Consumer {
         let is_parked = !state.admit(&delivery);
         let is_late = self.awaits_renewal(delivery.at, now);
         let is_limited = state.streams[delivery.stream as usize].limit.is_some();
-        let is_direct = state.fair.is_none() && !is_limited && !is_late;
+        let is_direct = state.fair.is_none() && !is_limited && !is_late && state.phase != Phase::HandingBack;
         if !is_parked && is_direct && state.can_start(delivery.stream, now) {
             return Some(start(state, delivery, now));
         }

@@ -22,6 +22,7 @@ impl Summary<'_> {
         let read = steps[read].at;
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
-            && self.disruptions.cut_off_until(process, port, taken.at) < read + limit
+            && (self.disruptions.is_delivered(process, port, (taken.at, read + limit))
+                || self.disruptions.cut_off_until(process, port, taken.at) < read + limit)
     }
 }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::summary::{Summary, group_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
-use crate::scenario::{Action, Arrangement, Scenario};
+use crate::scenario::{self, Action, Arrangement, Scenario};
 
+/// Time after which the id of a delayed send expires, in ms.
+const ID_TTL: i64 = 3_600_000;
 /// Code of the error of a job without a known outcome.
 const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 /// Part of its message if the entry of the job is gone.
@@ -167,7 +169,12 @@ impl Summary<'_> {
             let is_lost_before = send.delay().is_some()
                 && self.entries_of(job).is_empty()
                 && flushes.any(|flushed| *flushed >= sent);
+            // The id of a delayed send, by which its producer finds the entry, expires in the time of Redis.
+            let is_set_forward =
+                |timed: &scenario::Timed| matches!(timed.action, Action::Clock(_, by) if by >= ID_TTL);
+            let has_expired = send.delay().is_some() && self.scenario.actions.iter().any(is_set_forward);
             let is_lost = is_lost_before
+                || has_expired
                 || self.entries_of(job).iter().any(|entry| {
                     send.waits_for.iter().any(|group| {
                         let key = format!("hfxbus:csr:g{group}");

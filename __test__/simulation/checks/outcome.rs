@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Summary, group_number};
+use super::summary::{Entry, Summary, group_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
 use crate::scenario::{self, Action, Arrangement, Scenario};
@@ -113,11 +113,27 @@ impl Summary<'_> {
         self.scenario.retains.is_some() && before.any(|timed| is_change(&timed.action))
     }
 
-    /// Returns true if a group did not exist when an entry of a job was added. Made anew before the entry, it gets the job,
-    /// and nothing in Redis tells it from a group that was made behind the entry.
+    /// Returns true if a group did not exist when an entry of a job was added, or when the job was sent with a delay. Made anew
+    /// before the entry, it gets the job, and nothing in Redis tells it from a group that was made behind the entry.
     fn is_created_later(&self, group: usize, job: u32) -> bool {
         let key = Scenario::group_key(group);
-        self.entries_of(job).iter().any(|entry| !entry.groups.contains(&key))
+        let entries = self.entries_of(job);
+        entries.iter().any(|entry| !entry.groups.contains(&key))
+            || self.sends[&job].delay().is_some()
+                && entries.iter().any(|entry| self.is_created_before(entry, &key, job))
+    }
+
+    /// Returns true if a group was created between the send of a job and its entry.
+    fn is_created_before(&self, entry: &Entry, key: &str, job: u32) -> bool {
+        let is_send = |timed: &&Timed| matches!(timed.event, Event::Send { job: of, .. } if of == job);
+        let sent = self.events.iter().find(is_send).map_or(0, |timed| timed.at);
+        self.events.iter().filter(|timed| (sent..=entry.at).contains(&timed.at)).any(|timed| {
+            matches!(
+                &timed.event,
+                Event::Server { port, done: Done::GroupMade { stream, group, .. } }
+                    if *port == entry.port && *stream == entry.stream && group == key
+            )
+        })
     }
 
     /// Returns true if the acknowledgement and the completion of a job can be on different servers, or if a new primary

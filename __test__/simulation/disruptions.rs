@@ -136,6 +136,11 @@ impl Disruptions {
             || self.clocks.iter().any(|(_, at)| *at <= to)
     }
 
+    /// Returns true if JavaScript of a process computed from one time to another without a break.
+    pub fn is_busy(&self, process: u32, (from, to): (u64, u64)) -> bool {
+        self.blocked.iter().any(|&(of, begin, end)| of == process && begin <= from && to <= end + 1)
+    }
+
     /// Returns true if any process can have missed a reply between two times.
     pub fn any_between(&self, from: u64, to: u64) -> bool {
         self.intervals.iter().any(|one| one.from <= to && one.to >= from)

@@ -135,6 +135,7 @@ impl Summary<'_> {
                         && !self.may_have_lost(entry, first, second, deadline)
                         && !self.has_lost_partition(entry, first, second, deadline)
                         && !self.is_of_late_read(entry, first, second, deadline)
+                        && !self.has_waited_for_javascript(entry, first, second, deadline)
                     {
                         found.push(format!(
                             "j{job}: g{group} runs {} at {} in consumer {} and at {} in consumer {}",
@@ -203,6 +204,26 @@ impl Summary<'_> {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
         Self::process_of(first.consumer) != Self::process_of(second.consumer)
             && self.is_read_late(entry.port, steps, second.consumer, deadline)
+    }
+
+    /// Returns true if the second run is of a consumer that had the entry first, and can have lost its lease while JavaScript was
+    /// too busy to begin the job. The engine cannot take a job back from there.
+    fn has_waited_for_javascript(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
+        let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
+        let is_taken = |step: &Step| {
+            let is_of_first = matches!(step.what, What::Claimed { consumer, is_start: true, .. } if consumer == first.consumer);
+            is_of_first && step.at <= first.start
+        };
+        let Some(taken) = steps.iter().rposition(is_taken) else { return false };
+        // The entry went from the second consumer to the first one, without another owner in between.
+        let Some(lost) = steps[..taken].last().filter(|step| step.what.owner() == Some(second.consumer))
+        else {
+            return false;
+        };
+        let process = Self::process_of(second.consumer);
+        let taken = steps[taken].at;
+        self.disruptions.is_busy(process, (lost.at, second.start))
+            && self.disruptions.excuse(process, entry.port, (lost.at, taken), deadline)
     }
 
     /// Nothing begins after `pause()` or `stop()` has resolved.

@@ -161,13 +161,6 @@ impl Disruptions {
         self.deliveries.iter().any(|&(of, to, end)| of == process && to == port && is_just_there(end))
     }
 
-    /// Returns true if what was on its way to or from a process arrived between two times, since a partition ended.
-    pub fn is_delivered(&self, process: u32, port: u16, (from, to): (u64, u64)) -> bool {
-        self.deliveries
-            .iter()
-            .any(|&(of, place, end)| of == process && place == port && (from..=to).contains(&end))
-    }
-
     /// Returns true if the topology changed between two times.
     pub fn is_changing(&self, from: u64, to: u64) -> bool {
         self.changes.iter().any(|&(begin, end)| begin <= to && end >= from)

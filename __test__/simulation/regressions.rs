@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 47] = [
+pub const SCRIPTS: [(&str, &str); 48] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -190,6 +190,10 @@ pub const SCRIPTS: [(&str, &str); 47] = [
     (
         include_str!("scripts/4006995.json"),
         "a job that a stop started behind its hand-back never ran, also not when its consumer played again",
+    ),
+    (
+        include_str!("scripts/4009772.json"),
+        "an owner of partitions on several nodes lost all of its leases while one of the nodes did not answer",
     ),
 ];
 

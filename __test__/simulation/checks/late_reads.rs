@@ -9,8 +9,15 @@ const LATEST: u64 = 4_000;
 impl Summary<'_> {
     /// Returns true if a consumer read an entry, and another one claimed it while that process was cut off. With a
     /// `claimDeadline` that is shorter than `blockTimeout` and the delay of a reply, the first one cannot know that from the
-    /// reply, as docs/guarantees.md says. So it takes the entry for its own.
-    pub(super) fn is_read_late(&self, port: u16, steps: &[Step], consumer: u32, deadline: u64) -> bool {
+    /// reply, as docs/guarantees.md says. So it takes the entry for its own. `acted` is the time at which it did: the reply came
+    /// before that.
+    pub(super) fn is_read_late(
+        &self,
+        port: u16,
+        steps: &[Step],
+        (consumer, acted): (u32, u64),
+        deadline: u64,
+    ) -> bool {
         let process = Self::process_of(consumer);
         let limit = self.block_of(consumer) + deadline.min(LATEST) / 4;
         let Some(read) = steps.iter().position(|step| step.what == What::Delivered(consumer)) else {
@@ -22,7 +29,7 @@ impl Summary<'_> {
         let read = steps[read].at;
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
-            && (self.disruptions.is_delivered(process, port, (taken.at, read + limit))
+            && (acted <= read + limit
                 || self.disruptions.cut_off_until(process, port, taken.at) < read + limit)
     }
 }

@@ -203,7 +203,7 @@ impl Summary<'_> {
     fn is_of_late_read(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
         Self::process_of(first.consumer) != Self::process_of(second.consumer)
-            && self.is_read_late(entry.port, steps, second.consumer, deadline)
+            && self.is_read_late(entry.port, steps, (second.consumer, second.start), deadline)
     }
 
     /// Nothing begins after `pause()` or `stop()` has resolved.

@@ -34,7 +34,7 @@ impl Summary<'_> {
                 let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
                     || self.disruptions.is_late(Self::process_of(from), *port, before.at);
                 let is_read_late =
-                    || [from, to].iter().any(|&of| self.is_read_late(*port, steps, of, deadline));
+                    || [from, to].iter().any(|&of| self.is_read_late(*port, steps, (of, step.at), deadline));
                 if idle < deadline
                     && !is_late
                     && !self.disruptions.is_clock_set(*port, step.at)

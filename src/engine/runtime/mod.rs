@@ -5,4 +5,5 @@ pub mod budget;
 #[cfg(target_os = "linux")]
 pub mod epoll_fd;
 pub mod handoff;
+pub mod join;
 pub mod mailbox;

@@ -22,6 +22,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::takeover::take_over;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
+use crate::engine::runtime::join::join_all;
 
 /// Part of a lease after which a step without a reply is given up.
 const PATIENCE: u32 = 2;
@@ -51,16 +52,16 @@ struct SentStep {
 }
 
 impl Consumer {
-    /// Runs steps, in one write to each node, and notes their results. `now` is the time of Redis in ms, for acquisitions.
-    /// Returns the first refusal of Redis.
+    /// Runs steps, in one write to each node, and notes their results, of which none is waited for after `until`. `now` is the time
+    /// of Redis in ms, for acquisitions. Returns the first refusal of Redis.
     pub(crate) async fn run_lease_steps(
         &self,
         steps: Vec<(usize, LeaseStep)>,
         now: u64,
+        until: Instant,
     ) -> Option<RedisError> {
-        let mut refusal = None;
         if steps.is_empty() || self.has_disconnected() {
-            return refusal;
+            return None;
         }
         let (began, mut deadline) = (Instant::now(), Instant::now());
         let mut writes: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
@@ -83,7 +84,10 @@ impl Consumer {
         for (node, mut commands) in self.node_set.nodes().iter().zip(writes) {
             node.shared().submit(&mut commands);
         }
-        for SentStep { at, step, answers } in sent {
+        let deadline = deadline.min(until);
+        // A node that does not answer must not delay the results of the other nodes.
+        let ends = sent.into_iter().map(async |SentStep { at, step, answers }| {
+            let mut refusal = None;
             let mut values = Vec::with_capacity(answers.len());
             for answer in answers {
                 let reply = timeout_at(deadline, answer).await.ok().and_then(Result::ok);
@@ -95,8 +99,9 @@ impl Consumer {
                 values.push(reply.and_then(Result::ok));
             }
             self.end_step(at, step, began, &values);
-        }
-        refusal
+            refusal
+        });
+        join_all(ends).await.into_iter().flatten().next()
     }
 
     fn pack_step(

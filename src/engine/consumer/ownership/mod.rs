@@ -23,12 +23,15 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 use crate::engine::host::{Event, Failure};
+use crate::engine::runtime::join::join_all;
 use crate::redis_io::error::RedisError;
 
 /// Number of turns within the time of a lease.
 const TURNS_PER_LEASE: u32 = 4;
-/// Part of a lease after which the announcement is given up for a turn.
+/// Part of the shortest lease after which the announcement is given up for a turn.
 const PATIENCE: u32 = 2;
+/// Most quarters of the shortest lease that a turn takes. A node that does not answer may cost no lease on the other nodes.
+const TURN_QUARTERS: u32 = 3;
 /// Part of a lease in which all consumers announce themselves again after a failure.
 const RETURN: u32 = 2;
 /// Minimum time between two turns.
@@ -57,7 +60,7 @@ impl Consumer {
     pub(crate) async fn release_partitions(&self) {
         // A lease that a turn is about to get must be released too. The end of a turn is near, and later ones get none.
         let _turn = self.ownership_turn.lock().await;
-        for (name, OrderedStream { partitions, .. }) in self.ordered_streams() {
+        for (name, OrderedStream { lease, partitions }) in self.ordered_streams() {
             let held: Vec<usize> =
                 partitions.into_iter().filter(|&at| self.phase_of(at) != OwnershipPhase::Vacant).collect();
             for &at in &held {
@@ -68,7 +71,8 @@ impl Consumer {
                 }
             }
             // A lease that Redis does not release lapses.
-            self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect(), 0).await;
+            let releases = held.into_iter().map(|at| (at, LeaseStep::Release)).collect();
+            self.run_lease_steps(releases, 0, Instant::now() + lease).await;
             self.retire_member(&name).await;
         }
     }
@@ -80,43 +84,58 @@ impl Consumer {
             return false;
         }
         let is_playing = self.is_playing();
-        let mut owns = false;
-        for (name, OrderedStream { lease, partitions }) in self.ordered_streams() {
-            if self.has_disconnected() {
-                return false;
-            }
-            let members = match is_playing {
-                true => timeout(lease / PATIENCE, self.announce(&name, lease)).await,
-                false => {
-                    self.retire_member(&name).await;
-                    Ok(Ok(Members { names: Vec::new(), now: 0 }))
-                }
-            };
-            let is_announced = matches!(members, Ok(Ok(_)));
-            let is_trusted = !is_playing || self.lock().note_announced(&name, is_announced, lease);
-            let (members, failure) = match members {
-                Ok(Ok(members)) => (Some(members).filter(|_| is_trusted), None),
-                Ok(Err(error)) => (None, Some(error)),
-                Err(_) => (None, None),
-            };
-            let steps = self.plan_turn(&partitions, members.as_ref().map(|members| members.names.as_slice()));
-            // A refused expiry leads to a release in the next turn, which says nothing.
-            let only_releases =
-                !steps.is_empty() && steps.iter().all(|(_, step)| *step == LeaseStep::Release);
-            let now = members.map_or(0, |members| members.now);
-            let refusal = self.run_lease_steps(steps, now).await;
-            match failure.or(refusal) {
-                Some(failure) => self.report_ownership_failure(&name, &failure),
-                None if is_announced && !only_releases => drop(self.lock().ownership_failures.remove(&name)),
-                None => {}
-            }
-            owns |= partitions.iter().any(|&at| self.phase_of(at) != OwnershipPhase::Vacant);
+        let streams = self.ordered_streams();
+        let shortest = streams.values().map(|stream| stream.lease).min().unwrap_or_default();
+        let turns =
+            streams.iter().map(|(name, stream)| self.take_stream_turn(name, stream, is_playing, shortest));
+        let owns = join_all(turns).await.contains(&true);
+        if self.has_disconnected() {
+            return false;
         }
         self.step();
         self.notify_if_idle();
         let mut state = self.lock();
         state.owning = owns || (state.phase == Phase::Playing && !state.disconnected);
         state.owning
+    }
+
+    /// The part of a turn for one stream. Returns true if this consumer owns a partition of it. `shortest` is the shortest lease of
+    /// all streams, since the next turn begins once all parts have ended.
+    async fn take_stream_turn(
+        &self,
+        name: &str,
+        stream: &OrderedStream,
+        is_playing: bool,
+        shortest: Duration,
+    ) -> bool {
+        let until = Instant::now() + shortest / TURNS_PER_LEASE * TURN_QUARTERS;
+        let OrderedStream { lease, partitions } = stream;
+        let members = match is_playing {
+            true => timeout(shortest / PATIENCE, self.announce(name, *lease)).await,
+            false => {
+                // Without an answer the announcement lapses.
+                drop(timeout(shortest / PATIENCE, self.retire_member(name)).await);
+                Ok(Ok(Members { names: Vec::new(), now: 0 }))
+            }
+        };
+        let is_announced = matches!(members, Ok(Ok(_)));
+        let is_trusted = !is_playing || self.lock().note_announced(name, is_announced, *lease);
+        let (members, failure) = match members {
+            Ok(Ok(members)) => (Some(members).filter(|_| is_trusted), None),
+            Ok(Err(error)) => (None, Some(error)),
+            Err(_) => (None, None),
+        };
+        let steps = self.plan_turn(partitions, members.as_ref().map(|members| members.names.as_slice()));
+        // A refused expiry leads to a release in the next turn, which says nothing.
+        let only_releases = !steps.is_empty() && steps.iter().all(|(_, step)| *step == LeaseStep::Release);
+        let now = members.map_or(0, |members| members.now);
+        let refusal = self.run_lease_steps(steps, now, until).await;
+        match failure.or(refusal) {
+            Some(failure) => self.report_ownership_failure(name, &failure),
+            None if is_announced && !only_releases => drop(self.lock().ownership_failures.remove(name)),
+            None => {}
+        }
+        partitions.iter().any(|&at| self.phase_of(at) != OwnershipPhase::Vacant)
     }
 
     /// Reports a failure once until a turn without one.

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 47] = [
+pub const SCRIPTS: [(&str, &str); 48] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -190,6 +190,10 @@ pub const SCRIPTS: [(&str, &str); 47] = [
     (
         include_str!("scripts/4006995.json"),
         "a read that was answered after the limit of a stop started a job, which the stop did not hand back",
+    ),
+    (
+        include_str!("scripts/4009628.json"),
+        "a consumer that had lost a waiting entry read its history again and ran the failed jobs behind that entry",
     ),
 ];
 

@@ -136,6 +136,14 @@ impl Disruptions {
             || self.clocks.iter().any(|(_, at)| *at <= to)
     }
 
+    /// Returns the earliest time at which a process can have found what it reports at `at`. JavaScript that computes reports it at
+    /// its end.
+    pub fn found_from(&self, process: u32, at: u64) -> u64 {
+        let of_report =
+            self.blocked.iter().filter(|&&(of, begin, end)| of == process && begin <= at && at <= end);
+        of_report.map(|&(_, begin, _)| begin).min().unwrap_or(at)
+    }
+
     /// Returns true if any process can have missed a reply between two times.
     pub fn any_between(&self, from: u64, to: u64) -> bool {
         self.intervals.iter().any(|one| one.from <= to && one.to >= from)

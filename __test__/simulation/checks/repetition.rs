@@ -65,7 +65,8 @@ impl Summary<'_> {
                     let reporter = if *moved { group as u32 } else { *consumer };
                     // Without dead letters the entry stays with a consumer that was cut off until then, and had read it ahead.
                     let deadline = self.scenario.groups[group].claim_deadline;
-                    let there = if *moved { *at } else { at.saturating_sub(deadline) };
+                    let found_from = self.disruptions.found_from(Self::process_of(*consumer), *at);
+                    let there = if *moved { *at } else { found_from.saturating_sub(deadline) };
                     let before = over.insert((group, *job), (*at, there)).map_or(0, |(before, _)| before);
                     let is_restored = *moved && self.is_restored(group, *job, before, *at);
                     if !exhausted.insert((reporter, *job, entry.clone()))

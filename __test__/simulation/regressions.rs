@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 48] = [
+pub const SCRIPTS: [(&str, &str); 49] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -194,6 +194,10 @@ pub const SCRIPTS: [(&str, &str); 48] = [
     (
         include_str!("scripts/4009772.json"),
         "an owner of partitions on several nodes lost all of its leases while one of the nodes did not answer",
+    ),
+    (
+        include_str!("scripts/4009628.json"),
+        "a consumer that had lost a waiting entry read its history again and ran the failed jobs behind that entry",
     ),
 ];
 

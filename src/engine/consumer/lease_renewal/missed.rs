@@ -38,8 +38,10 @@ enum Ownership {
     Own(PendingEntry),
     /// It belongs to another consumer.
     Lost(PendingEntry),
-    /// It is not pending, or this consumer must not ask.
+    /// It is not pending.
     Gone,
+    /// This consumer must not ask.
+    Hidden,
     /// Redis did not answer.
     Unknown,
 }
@@ -67,7 +69,7 @@ impl Consumer {
         let replies = self.submit_each(lane, &missed, |commands, id, to| {
             pack_pending_entry(commands, &stream_key, &self.group, *id, to);
         });
-        let (mut own, mut gone) = (Vec::new(), Vec::new());
+        let (mut own, mut gone, mut hidden) = (Vec::new(), Vec::new(), HashSet::default());
         for (id, reply) in missed.into_iter().zip(replies) {
             match self.ownership_in(reply.await.unwrap_or_else(|_| Err(RedisError::closed()))) {
                 Ownership::Own(entry) => own.push(entry),
@@ -76,6 +78,11 @@ impl Consumer {
                 // An entry that was trimmed while it waits still runs, if nobody else can have run it.
                 Ownership::Gone if may_be_taken => drop(result.lost.insert(id)),
                 Ownership::Gone => gone.push(id),
+                Ownership::Hidden if may_be_taken => drop(result.hidden.insert(id)),
+                Ownership::Hidden => {
+                    hidden.insert(id);
+                    gone.push(id);
+                }
                 Ownership::Unknown => {}
             }
         }
@@ -88,7 +95,8 @@ impl Consumer {
             if let Ok(Ok(Value::Array(found))) = reply.await
                 && !found.is_empty()
             {
-                result.lost.insert(id);
+                let left = if hidden.contains(&id) { &mut result.hidden } else { &mut result.lost };
+                left.insert(id);
             }
         }
         let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
@@ -147,7 +155,7 @@ impl Consumer {
                 None => Ownership::Gone,
             },
             Err(error) if is_for_now(&error) || error.reply_code().is_none() => Ownership::Unknown,
-            Err(_) => Ownership::Gone,
+            Err(_) => Ownership::Hidden,
         }
     }
 }

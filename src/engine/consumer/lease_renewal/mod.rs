@@ -35,6 +35,7 @@ use crate::redis_io::world::map::HashSet;
 use crate::redis_io::world::watch;
 
 use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 
@@ -78,8 +79,10 @@ pub(crate) struct Renewal {
 pub(crate) struct RenewalResult {
     /// Entries that were renewed.
     pub(crate) renewed: HashSet<EntryId>,
-    /// Entries that this consumer has lost.
+    /// Entries that this consumer has lost: they are not pending for it.
     pub(crate) lost: HashSet<EntryId>,
+    /// Entries whose owner Redis does not tell this consumer, and that it can have lost.
+    pub(crate) hidden: HashSet<EntryId>,
 }
 
 impl Consumer {
@@ -185,7 +188,7 @@ impl Consumer {
         let mut result = RenewalResult::default();
         if self.may_be_taken(renewal) {
             let waiting = renewal.entries.iter().filter(|(_, token)| token.is_none());
-            result.lost.extend(waiting.map(|(id, _)| *id));
+            result.hidden.extend(waiting.map(|(id, _)| *id));
         }
         result
     }
@@ -259,7 +262,7 @@ impl Consumer {
         let Renewal { key, entries, at } = renewal;
         let mut state = self.lock();
         state.lanes[lane].renewals -= 1;
-        let Some(RenewalResult { renewed: ids, lost }) = result else { return };
+        let Some(RenewalResult { renewed: ids, lost, hidden }) = result else { return };
         let has_waiting = state.buffered_count() > 0;
         for (_, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
             if let Some(token) = *token {
@@ -278,14 +281,19 @@ impl Consumer {
         for token in state.jobs.running_of(key.stream, &ids) {
             state.jobs.touch(token, *at);
         }
-        if !lost.is_empty() {
+        for (left, is_hidden) in [(&lost, false), (&hidden, true)] {
+            if left.is_empty() {
+                continue;
+            }
             // From now on only an entry that is idle at its new owner comes back.
             let lapsed = at.checked_sub(self.options.claim_deadline + Duration::from_millis(1));
-            let known = entries.iter().filter(|(id, _)| lost.contains(id)).filter_map(|(_, token)| *token);
-            for token in state.jobs.running_of(key.stream, &lost).into_iter().chain(known) {
+            let known = entries.iter().filter(|(id, _)| left.contains(id)).filter_map(|(_, token)| *token);
+            for token in state.jobs.running_of(key.stream, left).into_iter().chain(known) {
                 state.jobs.touch(token, lapsed.unwrap_or(*at));
             }
-            drop(state.leave_waiting(|one| one.stream == key.stream && lost.contains(&one.entry)));
+            let is_left = |one: &BufferedEntry| one.stream == key.stream && left.contains(&one.entry);
+            // Only a read of the history finds the owner of a hidden one.
+            drop(if is_hidden { state.leave_waiting(is_left) } else { state.drop_waiting(is_left) });
         }
         state.delayed_retries.retain_mut(|retry| {
             let is_renewed = retry.stream == key.stream && ids.contains(&retry.entry);

@@ -96,13 +96,23 @@ impl ConsumerState {
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
     /// pending for it.
     pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
+        let left = self.drop_waiting(is_left);
+        for one in &left {
+            self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
+        }
+        left
+    }
+
+    /// Takes the buffered entries that `is_left` selects out of this consumer. They are not pending for it, so its next reads do
+    /// not look for them: a history has the entries of failed jobs too.
+    pub fn drop_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
         let left = self.leave_buffer(is_left);
         self.limits.note_change();
         if self.is_ordered {
             self.count_parked();
         }
         for one in &left {
-            self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
+            self.streams[one.stream as usize].claimed.remove(&one.entry);
         }
         left
     }
@@ -224,6 +234,13 @@ mod tests {
         assert!(state.take_waiting(now, lease).is_none(), "another consumer can have claimed it");
         state.streams[0].ownership = owned_until(now + lease);
         assert!(state.take_waiting(now, lease).is_some(), "nobody claims the entries of an owned partition");
+    }
+
+    #[test]
+    fn the_next_read_does_not_look_for_entries_of_others() {
+        let mut state = waiting(1, 4, &[0, 0]);
+        assert_eq!(state.drop_waiting(|one| one.entry.time == 1).len(), 1);
+        assert_eq!((state.buffered.len(), state.streams[0].handed_back), (1, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Entry, Summary, group_number};
+use super::summary::{Entry, Summary, group_number, job_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
 use crate::scenario::{self, Action, Arrangement, Scenario};
@@ -55,6 +55,8 @@ impl Summary<'_> {
                     match error {
                         // The pending entries of a destroyed group count as done.
                         None if !succeeded.contains(&(*group, *job)) && self.is_destroyed(*group, *job) => {}
+                        None if !succeeded.contains(&(*group, *job))
+                            && self.has_lost_dead_letter(*group, *job) => {}
                         None if !succeeded.contains(&(*group, *job)) => {
                             found
                                 .push(format!("at {at} j{job}: a success of g{group} that no processor had"));
@@ -113,14 +115,26 @@ impl Summary<'_> {
         self.scenario.retains.is_some() && before.any(|timed| is_change(&timed.action))
     }
 
-    /// Returns true if a group did not exist when an entry of a job was added, or when the job was sent with a delay. Made anew
-    /// before the entry, it gets the job, and nothing in Redis tells it from a group that was made behind the entry.
+    /// Returns true if a failover has lost the dead letter of a job, and with it the failure. Its acknowledgement is repeated on
+    /// the new primary.
+    fn has_lost_dead_letter(&self, group: usize, job: u32) -> bool {
+        let dead_letters = format!("hfxbus:str:dead{group}");
+        let is_lost = |at: u64| self.rewound.iter().any(|(.., since, until)| (*since..=*until).contains(&at));
+        self.events.iter().any(|timed| {
+            matches!(
+                &timed.event,
+                Event::Server { done: Done::Added { stream, job: of, .. }, .. }
+                    if *stream == dead_letters && job_number(of) == Some(job)
+            ) && is_lost(timed.at)
+        })
+    }
+
+    /// Returns true if a group did not exist when a job was sent: its entry is added later, after a delay or a subscription. Made
+    /// anew before the entry, it gets the job, and nothing in Redis tells it from a group that was made behind the entry.
     fn is_created_later(&self, group: usize, job: u32) -> bool {
         let key = Scenario::group_key(group);
         let entries = self.entries_of(job);
-        entries.iter().any(|entry| !entry.groups.contains(&key))
-            || self.sends[&job].delay().is_some()
-                && entries.iter().any(|entry| self.is_created_before(entry, &key, job))
+        entries.iter().any(|entry| !entry.groups.contains(&key) || self.is_created_before(entry, &key, job))
     }
 
     /// Returns true if a group was created between the send of a job and its entry.

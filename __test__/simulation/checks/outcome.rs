@@ -134,7 +134,19 @@ impl Summary<'_> {
     fn is_created_later(&self, group: usize, job: u32) -> bool {
         let key = Scenario::group_key(group);
         let entries = self.entries_of(job);
-        entries.iter().any(|entry| !entry.groups.contains(&key) || self.is_created_before(entry, &key, job))
+        self.is_unasked(job)
+            || entries
+                .iter()
+                .any(|entry| !entry.groups.contains(&key) || self.is_created_before(entry, &key, job))
+    }
+
+    /// Returns true if a producer that was disturbed sent a job in a transaction, which asks for no groups.
+    fn is_unasked(&self, job: u32) -> bool {
+        self.events.iter().any(|timed| {
+            let Event::Send { job: of, process } = timed.event else { return false };
+            let sender = &self.scenario.processes[process as usize - 1];
+            of == job && sender.batches && self.disruptions.between(process, 0, timed.at)
+        })
     }
 
     /// Returns true if a group was created between the send of a job and its entry.

@@ -79,7 +79,7 @@ impl Summary<'_> {
     }
 
     /// Returns true if the connection of a run was lost between its success and the reply, and another consumer has moved the
-    /// entry to the dead letters in that time, or its group was destroyed. The entry is not pending then, as after the transaction of the success, so that
+    /// entry to the dead letters in that time, its group was destroyed, or Redis has trimmed the entry. The entry is not pending then, as after the transaction of the success, so that
     /// is not sent again. Other arrangements have no transaction, and send the changes again in any case.
     fn is_given_up_meanwhile(&self, run: u32, settled: u64) -> bool {
         let Some(of) = self.runs.get(&run) else { return false };
@@ -92,6 +92,10 @@ impl Summary<'_> {
             Arrangement::Sentinel => true,
             Arrangement::Cluster(_) => false,
         };
+        let is_trimmed = || {
+            let mut entries = self.entries_of(of.job).iter();
+            entries.any(|entry| !self.is_kept(entry.port, &entry.stream, &entry.id))
+        };
         let is_dead_letter = |timed: &Timed| {
             matches!(
                 &timed.event,
@@ -102,7 +106,7 @@ impl Summary<'_> {
         has_transaction
             && meanwhile()
                 .any(|timed| matches!(timed.event, Event::Joined { process: by, .. } if by == process))
-            && (self.is_destroyed(of.group, of.job) || meanwhile().any(is_dead_letter))
+            && (self.is_destroyed(of.group, of.job) || is_trimmed() || meanwhile().any(is_dead_letter))
     }
 
     /// Returns true for a consumer whose confirmed success changes payloads. A success after the deadline is ignored, and

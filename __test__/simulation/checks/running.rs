@@ -147,11 +147,11 @@ impl Summary<'_> {
         }
     }
 
-    /// Returns true if the first consumer can have lost the lease until the second one has started the job, or until it has
-    /// taken the entry, which can wait there.
+    /// Returns true if the first consumer can have lost the lease until the second one has started the job, or until another one
+    /// has taken the entry, which can wait there, or go on to the second one.
     fn may_have_lost(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
-        let is_taken = |what: What| matches!(what, What::Claimed { consumer, is_start: true, .. } if consumer == second.consumer);
+        let is_taken = |what: What| matches!(what, What::Claimed { consumer, is_start: true, .. } if consumer != first.consumer);
         let taken = steps.iter().filter(|step| is_taken(step.what)).map(|step| step.at);
         let times = taken.filter(|at| (first.start..second.start).contains(at)).chain([second.start]);
         let process = Self::process_of(first.consumer);

@@ -59,7 +59,8 @@ impl Consumer {
         let front = state.streams[stream].ownership.as_ref().and_then(Ownership::takeover_front);
         let decided = page.map(|page| {
             let idle = self.options.claim_deadline.saturating_add(page.gained);
-            let limits = ClaimLimits { deadline: idle, deliveries: self.options.retry_limit };
+            let deliveries = self.options.retry_limit + u64::from(planted("retry limit off by one"));
+            let limits = ClaimLimits { deadline: idle, deliveries };
             let is_ours = |entry: &PendingEntry| {
                 // A short lease can lapse before its renewal.
                 let is_delayed = entry.owner == self.options.id && state.delays(stream as u32, entry.id);

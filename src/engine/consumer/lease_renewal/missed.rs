@@ -86,7 +86,10 @@ impl Consumer {
                 Ownership::Unknown => {}
             }
         }
-        gone.retain(|id| self.lock().may_have_run(key.stream, *id));
+        {
+            let mut state = self.lock();
+            gone.retain(|id| state.may_have_run(key.stream, *id));
+        }
         let replies = self.submit_each(lane, &gone, |commands, id, to| {
             pack_entry(commands, &stream_key, *id, to);
         });

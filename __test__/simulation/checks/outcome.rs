@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Entry, Summary, group_number, job_number};
+use super::summary::{Entry, Summary, group_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
 use crate::scenario::{self, Action, Arrangement, Scenario};
@@ -118,15 +118,8 @@ impl Summary<'_> {
     /// Returns true if a failover has lost the dead letter of a job, and with it the failure. Its acknowledgement is repeated on
     /// the new primary.
     fn has_lost_dead_letter(&self, group: usize, job: u32) -> bool {
-        let dead_letters = format!("hfxbus:str:dead{group}");
         let is_lost = |at: u64| self.rewound.iter().any(|(.., since, until)| (*since..=*until).contains(&at));
-        self.events.iter().any(|timed| {
-            matches!(
-                &timed.event,
-                Event::Server { done: Done::Added { stream, job: of, .. }, .. }
-                    if *stream == dead_letters && job_number(of) == Some(job)
-            ) && is_lost(timed.at)
-        })
+        self.dead_letters_of(group, job).any(is_lost)
     }
 
     /// Returns true if a group did not exist when a job was sent: its entry is added later, after a delay or a subscription. Made

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Summary, job_number};
-use crate::history::{Done, End, Event, Timed};
+use super::summary::Summary;
+use crate::history::{End, Event, Timed};
 use crate::program::answer_of;
 use crate::scenario::Arrangement;
 
@@ -79,34 +79,29 @@ impl Summary<'_> {
     }
 
     /// Returns true if the connection of a run was lost between its success and the reply, and another consumer has moved the
-    /// entry to the dead letters in that time, its group was destroyed, or Redis has trimmed the entry. The entry is not pending then, as after the transaction of the success, so that
-    /// is not sent again. Other arrangements have no transaction, and send the changes again in any case.
+    /// entry to the dead letters in that time, its group was destroyed, or Redis has trimmed the entry. The entry is not pending
+    /// then, as after the transaction of the success, so that is not sent again. Other arrangements have no transaction, and
+    /// send the changes again in any case.
     fn is_given_up_meanwhile(&self, run: u32, settled: u64) -> bool {
         let Some(of) = self.runs.get(&run) else { return false };
         let Some((ended, _)) = of.end else { return false };
         let process = Self::process_of(of.consumer);
-        let dead_letters = format!("hfxbus:str:dead{}", of.group);
         let meanwhile = || self.events.iter().filter(|timed| (ended..=settled).contains(&timed.at));
         let has_transaction = match self.scenario.arrangement {
             Arrangement::Standalone => self.scenario.nodes == 1,
             Arrangement::Sentinel => true,
             Arrangement::Cluster(_) => false,
         };
+        let has_dead_letter =
+            || self.dead_letters_of(of.group, of.job).any(|at| (ended..=settled).contains(&at));
         let is_trimmed = || {
             let mut entries = self.entries_of(of.job).iter();
             entries.any(|entry| !self.is_kept(entry.port, &entry.stream, &entry.id))
         };
-        let is_dead_letter = |timed: &Timed| {
-            matches!(
-                &timed.event,
-                Event::Server { done: Done::Added { stream, job, .. }, .. }
-                    if *stream == dead_letters && job_number(job) == Some(of.job)
-            )
-        };
         has_transaction
             && meanwhile()
                 .any(|timed| matches!(timed.event, Event::Joined { process: by, .. } if by == process))
-            && (self.is_destroyed(of.group, of.job) || is_trimmed() || meanwhile().any(is_dead_letter))
+            && (self.is_destroyed(of.group, of.job) || is_trimmed() || has_dead_letter())
     }
 
     /// Returns true for a consumer whose confirmed success changes payloads. A success after the deadline is ignored, and

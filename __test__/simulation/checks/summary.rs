@@ -387,6 +387,17 @@ impl<'a> Summary<'a> {
         })
     }
 
+    /// Times at which a group moved a job to its dead letters.
+    pub(super) fn dead_letters_of(&self, group: usize, job: u32) -> impl Iterator<Item = u64> {
+        let dead_letters = format!("hfxbus:str:dead{group}");
+        self.events.iter().filter_map(move |timed| {
+            let Event::Server { done: Done::Added { stream, job: of, .. }, .. } = &timed.event else {
+                return None;
+            };
+            (*stream == dead_letters && job_number(of) == Some(job)).then_some(timed.at)
+        })
+    }
+
     /// End of a run, or of its process.
     pub(super) fn end_of(&self, run: &Run) -> u64 {
         let process = Self::process_of(run.consumer);

@@ -5,6 +5,7 @@ mod comparisons;
 mod delayed_sends;
 mod delivery;
 mod ending;
+mod hearing;
 mod key_order;
 mod late_reads;
 mod late_starts;
@@ -51,7 +52,7 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 30] = [
+    let checks: [(&'static str, Check<'a>); 31] = [
         ("delivery", Summary::delivery),
         ("delayed sends", Summary::delayed_sends),
         ("outcome", Summary::outcome),
@@ -71,6 +72,7 @@ fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violat
         ("pause", Summary::pause),
         ("promises", Summary::promises),
         ("finished", Summary::finished),
+        ("hearing", Summary::hearing),
         ("leftovers", Summary::leftovers),
         ("takeover", Summary::takeover),
         ("grace", Summary::grace),

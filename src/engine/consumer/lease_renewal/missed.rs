@@ -60,17 +60,18 @@ impl Consumer {
         let key = renewal.key;
         let ids = renewal.entries.iter().map(|(id, _)| *id);
         let missed: Vec<EntryId> = ids.filter(|id| !result.renewed.contains(id)).collect();
-        // No other consumer claims the entries of an owned partition, and without an idle time only one that is gone is missed.
-        if missed.is_empty() || key.min_idle == 0 {
+        if missed.is_empty() {
             return result;
         }
         let may_be_taken = self.may_be_taken(renewal);
         let stream_key = self.lock().streams[key.stream as usize].key.clone();
-        let replies = self.submit_each(lane, &missed, |commands, id, to| {
+        // No other consumer claims the entries of an owned partition, and without an idle time only one that is gone is missed.
+        let (mut gone, asked) = if key.min_idle == 0 { (missed, Vec::new()) } else { (Vec::new(), missed) };
+        let (mut own, mut hidden) = (Vec::new(), HashSet::default());
+        let replies = self.submit_each(lane, &asked, |commands, id, to| {
             pack_pending_entry(commands, &stream_key, &self.group, *id, to);
         });
-        let (mut own, mut gone, mut hidden) = (Vec::new(), Vec::new(), HashSet::default());
-        for (id, reply) in missed.into_iter().zip(replies) {
+        for (id, reply) in asked.into_iter().zip(replies) {
             match self.ownership_in(reply.await.unwrap_or_else(|_| Err(RedisError::closed()))) {
                 Ownership::Own(entry) => own.push(entry),
                 Ownership::Lost(entry) if self.is_taken_late(renewal, &entry) => own.push(entry),
@@ -94,7 +95,8 @@ impl Consumer {
             pack_entry(commands, &stream_key, *id, to);
         });
         for (id, reply) in gone.into_iter().zip(replies) {
-            // An entry that is there was acknowledged by an earlier consumer, behind the claim. A trimmed one still runs.
+            // An entry that is there was acknowledged by an earlier consumer, behind the claim or the takeover. A trimmed one still
+            // runs.
             if let Ok(Ok(Value::Array(found))) = reply.await
                 && !found.is_empty()
             {

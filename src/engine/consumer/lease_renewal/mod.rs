@@ -292,8 +292,14 @@ impl Consumer {
                 state.jobs.touch(token, lapsed.unwrap_or(*at));
             }
             let is_left = |one: &BufferedEntry| one.stream == key.stream && left.contains(&one.entry);
-            // Only a read of the history finds the owner of a hidden one.
-            drop(if is_hidden { state.leave_waiting(is_left) } else { state.drop_waiting(is_left) });
+            if is_hidden {
+                // Only a read of the history finds the owner of a hidden one.
+                drop(state.leave_waiting(is_left));
+                continue;
+            }
+            for one in state.drop_waiting(is_left) {
+                state.end_turn_of(one.stream, one.entry);
+            }
         }
         state.delayed_retries.retain_mut(|retry| {
             let is_renewed = retry.stream == key.stream && ids.contains(&retry.entry);

@@ -60,7 +60,7 @@ impl Summary<'_> {
                     }
                 }
                 Event::Server { port, done: Done::Acknowledged { stream, group, entries } } => {
-                    let Some(group) = group_number(group) else { continue };
+                    let (key, Some(group)) = (group, group_number(group)) else { continue };
                     for entry in entries {
                         let Some((&job, earlier)) = jobs
                             .get(&(*port, stream.as_str(), entry.as_str()))
@@ -72,8 +72,14 @@ impl Summary<'_> {
                         let is_last = gave_up.contains(&(group, job))
                             || self.is_disturbed(group)
                             || self.may_expire(group);
-                        // Entries that were trimmed are acknowledged, since there is nothing to run.
-                        let is_gone = !self.is_kept(*port, stream, entry);
+                        // Entries that were trimmed are acknowledged, since there is nothing to run. So are those that retention has
+                        // removed before the acknowledgement, if the group was made between two comparisons.
+                        let is_retired = |one: &Entry| {
+                            (one.port, &one.stream, &one.id) == (*port, stream, entry)
+                                && self.is_retired_without(one, key, *at)
+                        };
+                        let is_gone = !self.is_kept(*port, stream, entry)
+                            || self.entries_of(job).iter().any(is_retired);
                         let has_succeeded = |job: &u32| succeeded.contains(&(group, *job));
                         let is_done = has_succeeded(&job) || earlier.iter().any(has_succeeded);
                         if !(is_done || is_gone || has_dead_letters && is_last) {

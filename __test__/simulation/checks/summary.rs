@@ -54,8 +54,8 @@ pub(super) struct Summary<'a> {
     pub(super) rewound: Vec<(u16, String, u64, u64)>,
     /// Removals of retention: port, stream and time.
     removals: Vec<(u16, String, u64)>,
-    /// Entries that retention has removed, by port and stream, with the groups that existed then.
-    pub(super) retired: BTreeMap<(u16, String, String), BTreeSet<String>>,
+    /// Entries that retention has removed, by port and stream, with the time and the groups that existed then.
+    pub(super) retired: BTreeMap<(u16, String, String), (u64, BTreeSet<String>)>,
     /// Times at which groups were created last, by port, stream and group.
     made: BTreeMap<(u16, String, String), u64>,
     /// Times at which retention has compared.
@@ -212,7 +212,7 @@ impl<'a> Summary<'a> {
         for entry in removed {
             let place = (port, entry.stream.clone(), entry.id.clone());
             // An entry is removed once.
-            self.retired.entry(place).or_insert_with(|| there.clone());
+            self.retired.entry(place).or_insert_with(|| (at, there.clone()));
         }
     }
 
@@ -242,15 +242,15 @@ impl<'a> Summary<'a> {
         after(self.flushed.get(&entry.port))
             || after(self.destroyed.get(&(entry.port, entry.stream.clone(), group.to_owned())))
             || !self.is_kept(entry.port, &entry.stream, &entry.id)
-            || self.is_retired_without(entry, group)
+            || self.is_retired_without(entry, group, u64::MAX)
             // A new primary that lacks the entry, and whose clock was set back, gives its id to another one.
             || entry.is_replaced && self.is_rewound(entry, entry.at, u64::MAX)
     }
 
-    /// Returns true if retention removed an entry while there was no such group, which it does not wait for.
-    fn is_retired_without(&self, entry: &Entry, group: &str) -> bool {
+    /// Returns true if retention had removed an entry while there was no such group, which it does not wait for.
+    pub(super) fn is_retired_without(&self, entry: &Entry, group: &str, until: u64) -> bool {
         let place = (entry.port, entry.stream.clone(), entry.id.clone());
-        self.retired.get(&place).is_some_and(|groups| !groups.contains(group))
+        self.retired.get(&place).is_some_and(|(at, groups)| *at <= until && !groups.contains(group))
     }
 
     /// Returns true if retention can have missed the reply to a removal behind an entry. Its mark begins anew then.

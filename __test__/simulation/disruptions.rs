@@ -161,6 +161,11 @@ impl Disruptions {
         self.deliveries.iter().any(|&(of, to, end)| of == process && to == port && is_just_there(end))
     }
 
+    /// Returns true if the network delivers to a process, between two times, what it has held back.
+    pub fn delivers_between(&self, process: u32, port: u16, (from, to): (u64, u64)) -> bool {
+        self.deliveries.iter().any(|&(of, on, end)| of == process && on == port && (from..=to).contains(&end))
+    }
+
     /// Returns true if the topology changed between two times.
     pub fn is_changing(&self, from: u64, to: u64) -> bool {
         self.changes.iter().any(|&(begin, end)| begin <= to && end >= from)

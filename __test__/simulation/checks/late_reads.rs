@@ -30,6 +30,7 @@ impl Summary<'_> {
         deadline <= limit
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
             && (acted <= read + limit
-                || self.disruptions.cut_off_until(process, port, taken.at) < read + limit)
+                || self.disruptions.cut_off_until(process, port, taken.at) < read + limit
+                || self.disruptions.delivers_between(process, port, (taken.at, read + limit)))
     }
 }

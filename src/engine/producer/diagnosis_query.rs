@@ -53,12 +53,14 @@ struct EntryQuery {
 
 impl Producer {
     /// Diagnoses as JSON, by request. All queries leave in one write to each node, those about groups first. An
-    /// entry before the group's position that is not pending afterwards was acknowledged, or the group is younger.
+    /// entry before the group's position that is not pending afterwards was acknowledged, or the group is younger. There are none
+    /// if a server took the place of another one meanwhile, since the replies of two servers say nothing together.
     pub(crate) async fn examine(
         &self,
         cases: &[(RequestId, WaitSnapshot)],
         patience: Duration,
     ) -> Vec<(RequestId, String)> {
+        let servers = self.node_set.server_changes();
         let mut query = OutcomeQuery::new(&self.node_set, patience);
         let asked = &cases[..self.affordable(cases)];
         let mut streams: HashMap<QueriedStream<'_>, StreamQuery> = HashMap::default();
@@ -79,6 +81,9 @@ impl Producer {
                 _ => None,
             };
             diagnoses.extend(found.map(|text| (*request, text)));
+        }
+        if self.node_set.server_changes() != servers {
+            diagnoses.clear();
         }
         diagnoses
     }

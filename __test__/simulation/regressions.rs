@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 50] = [
+pub const SCRIPTS: [(&str, &str); 51] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -198,6 +198,10 @@ pub const SCRIPTS: [(&str, &str); 50] = [
     (
         include_str!("scripts/4009628.json"),
         "a consumer that had lost a waiting entry read its history again and ran the failed jobs behind that entry",
+    ),
+    (
+        include_str!("scripts/4023278.json"),
+        "the network delivered a delayed send after it was sent again and cancelled",
     ),
     (
         include_str!("scripts/6002268.json"),

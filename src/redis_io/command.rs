@@ -115,6 +115,14 @@ impl Commands {
         self
     }
 
+    /// Marks the last command as one that must not run late: see [`CommandMeta::is_fenced`].
+    pub fn mark_fenced(&mut self) -> &mut Self {
+        if let Some(meta) = self.metas.last_mut() {
+            meta.is_fenced = true;
+        }
+        self
+    }
+
     /// Forbids a second attempt for the last command.
     pub fn last_once(&mut self) {
         if let Some(meta) = self.metas.last_mut() {

@@ -45,6 +45,9 @@ pub struct CommandMeta {
     pub follows: bool,
     /// Adds an entry whose fields no other program sends, so that it can be found in its stream.
     pub is_send: bool,
+    /// Must not run late: the client of a lost connection is ended before the command is sent again. True for a delayed send and
+    /// its cancellation, of which the late one would undo the later one.
+    pub is_fenced: bool,
 }
 
 impl CommandMeta {
@@ -62,6 +65,7 @@ impl CommandMeta {
             redirects,
             follows: false,
             is_send: false,
+            is_fenced: false,
         }
     }
 

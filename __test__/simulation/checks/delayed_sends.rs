@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::summary::Summary;
-use crate::breaks::{Break, Kind, Moment};
 use crate::history::{Event, Timed};
-use crate::scenario::{Action, Scenario};
+use crate::scenario::Scenario;
 
 impl Summary<'_> {
     /// A delayed send is in the stream once, and not before its time, unless it was cancelled before.
@@ -32,7 +31,7 @@ impl Summary<'_> {
                 if entry.at < begun + delay && !self.disruptions.is_clock_set(port, entry.at) {
                     found.push(format!("j{job}: {} came at {} of {begun} and {delay}", entry.id, entry.at));
                 }
-                if cancelled.get(&job).is_some_and(|at| entry.at > *at && !self.is_late_command(*at)) {
+                if cancelled.get(&job).is_some_and(|at| entry.at > *at) {
                     found.push(format!("j{job}: {} came at {} after cancel()", entry.id, entry.at));
                 }
             }
@@ -49,13 +48,5 @@ impl Summary<'_> {
                 self.must_start(job, entry, found);
             }
         }
-    }
-
-    /// Returns true if a connection broke that delivers its last send later. A repetition of it can be cancelled before.
-    fn is_late_command(&self, cancelled: u64) -> bool {
-        self.scenario.actions.iter().any(|timed| {
-            timed.at <= cancelled
-                && matches!(timed.action, Action::Break(_, Break { at: Kind::Send, moment: Moment::Late(_) }))
-        })
     }
 }

@@ -181,7 +181,7 @@ impl ScheduleKeys {
         for key in payload {
             commands.key(key);
         }
-        commands.arg(id.as_bytes()).end(to);
+        commands.arg(id.as_bytes()).mark_fenced().end(to);
     }
 
     /// Packs the question whether there are delayed sends. Its reply is their number of keys.

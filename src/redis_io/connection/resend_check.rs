@@ -68,6 +68,8 @@ pub(crate) struct FoundSend {
 pub(crate) struct ResendCheck {
     /// The connection that they were written to.
     previous: Option<ClientIdentity>,
+    /// True if that connection must be ended also without a search.
+    is_fenced: bool,
     sends: Vec<UncertainSend>,
     streams: Vec<StreamSearch>,
     /// Numbers of the streams by their keys.
@@ -86,7 +88,7 @@ pub(crate) struct ResendCheck {
 
 impl ResendCheck {
     /// Search for the sends in `queue` that were written to the client `previous`, after a number of searches that failed.
-    /// `None` if there are none.
+    /// `None` if there are none, and no command that must not run late.
     pub(crate) fn new(
         queue: &RequestQueue,
         sent: &SentStreams,
@@ -97,6 +99,7 @@ impl ResendCheck {
         let mut check = Self { previous, at_once, shift, ..Self::default() };
         let mut unit: Option<UncertainSend> = None;
         queue.each_uncertain(|position, meta, bytes| {
+            check.is_fenced |= meta.is_fenced;
             if !meta.follows {
                 check.add(unit.take());
                 unit = Some(UncertainSend { position, length: 0, entries: Vec::new() });
@@ -111,7 +114,7 @@ impl ResendCheck {
             }
         });
         check.add(unit.take());
-        (!check.sends.is_empty()).then_some(check)
+        (check.is_fenced || !check.sends.is_empty()).then_some(check)
     }
 
     fn add(&mut self, unit: Option<UncertainSend>) {
@@ -270,6 +273,22 @@ mod tests {
         check.read(vec![Value::Integer(1), Value::Array(vec![entry("9-2", "1")]), Value::Array(vec![])]);
         assert!(check.pack().is_empty());
         assert_eq!(check.found(), [sent(0, 1, &[("a", 9, 2)])]);
+    }
+
+    #[test]
+    fn the_old_client_is_ended_before_a_fenced_command_is_sent_again() {
+        let queue = written(|commands| {
+            commands.begin("GET", 2).key(b"k").end(Destination::Nowhere);
+        });
+        assert!(check(&queue).is_none(), "a command that can run late");
+        let queue = written(|commands| {
+            commands.begin("EVAL", 2).key(b"k").mark_fenced().end(Destination::Nowhere);
+        });
+        let mut check = check(&queue).expect("a fenced command");
+        assert_eq!(text(&check.pack()), "*6 $6 CLIENT $4 KILL $2 ID $1 7 $4 ADDR $13 10.0.0.1:5000 ");
+        check.read(vec![Value::Integer(1)]);
+        assert!(check.pack().is_empty());
+        assert_eq!(check.found(), []);
     }
 
     #[test]

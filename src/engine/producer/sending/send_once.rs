@@ -87,6 +87,7 @@ impl Producer {
         queued.plan.pack_words(commands, fields, queued.capped);
         commands.end(to);
         if let Some(delay) = once.delay {
+            commands.mark_fenced();
             let sender: Weak<dyn ScheduleUser> = self.this.clone();
             self.node_set.expect_delayed((node, stream), Duration::from_millis(delay), &sender);
         }

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 51] = [
+pub const SCRIPTS: [(&str, &str); 53] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -206,6 +206,14 @@ pub const SCRIPTS: [(&str, &str); 51] = [
     (
         include_str!("scripts/6002268.json"),
         "an owner of a partition began an entry that the owner before had acknowledged late",
+    ),
+    (
+        include_str!("scripts/6002324.json"),
+        "a process that stood still during a search ran a job that another one had run at its retry limit meanwhile",
+    ),
+    (
+        include_str!("scripts/172.json"),
+        "a claim that the network delivered late ran a job that another consumer had run at its retry limit meanwhile",
     ),
 ];
 

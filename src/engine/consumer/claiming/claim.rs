@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{Claim, pack_claim};
+use crate::redis_io::streams::commands::{Claim, pack_claim, pack_pending_entry};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 use crate::redis_io::world::fault::planted;
 
@@ -24,7 +24,7 @@ use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::turn::hand_back::HandBack;
 use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::job_id::new_id;
-use crate::engine::protocol::pending_entries::PendingEntry;
+use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
 impl Consumer {
     /// Searches all streams with pending entries once, beginning with another one each time. A slot that was waited
@@ -110,14 +110,14 @@ impl Consumer {
         room
     }
 
-    /// Claims entries with reserved slots, if they still are `idle`, and has their jobs run.
+    /// Claims entries of a page that was `asked` for, with reserved slots, if they still are `idle`, and has their jobs run.
     pub(crate) async fn claim(
         &self,
         stream: usize,
         lane: usize,
         key: &str,
-        wanted: Vec<PendingEntry>,
-        idle: Duration,
+        mut wanted: Vec<PendingEntry>,
+        (idle, asked): (Duration, Instant),
     ) -> Result<(), RedisError> {
         if wanted.is_empty() {
             return Ok(());
@@ -139,13 +139,52 @@ impl Consumer {
         } else {
             Err(RedisError::closed())
         };
-        let entries: Vec<OwnedEntry> = match &reply {
+        let mut entries: Vec<OwnedEntry> = match &reply {
             Ok(Value::Array(entries)) => entries.iter().filter_map(OwnedEntry::read).collect(),
             _ => Vec::new(),
         };
+        let exhausted = match asked.elapsed() < self.options.claim_deadline {
+            true => Vec::new(),
+            false => self.count_again((stream, lane, key), &mut wanted, &mut entries).await,
+        };
         let missing = self.run_claimed((stream as u32, key), wanted, entries, sent);
         reply?;
-        self.drop_trimmed(stream, lane, key, missing).await
+        self.drop_trimmed(stream, lane, key, missing).await?;
+        self.end_exhausted(stream, lane, key, exhausted, idle, false).await
+    }
+
+    /// Corrects the numbers of deliveries of claimed entries whose page is older than `claimDeadline`. Another consumer can have
+    /// claimed one in between, and it is idle again. `claimed` keeps the entries that can run. A later search finds the others,
+    /// and those that were at their retry limit are returned.
+    async fn count_again(
+        &self,
+        (stream, lane, key): (usize, usize, &str),
+        wanted: &mut [PendingEntry],
+        claimed: &mut Vec<OwnedEntry>,
+    ) -> Vec<PendingEntry> {
+        let ids: Vec<EntryId> = claimed.iter().map(|entry| entry.id).collect();
+        let replies = self.submit_each(lane, &ids, |commands, id, to| {
+            pack_pending_entry(commands, key, &self.group, *id, to);
+        });
+        let mut own = Vec::with_capacity(ids.len());
+        for reply in replies {
+            let row = reply.await.ok().and_then(Result::ok).and_then(|reply| read_rows(&reply)?.pop());
+            own.extend(row.filter(|entry| entry.owner == self.options.id));
+        }
+        // The claim has counted one more.
+        let (own, exhausted): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|entry| entry.deliveries <= self.options.retry_limit);
+        claimed.retain(|entry| own.iter().any(|counted| counted.id == entry.id));
+        for one in wanted {
+            if let Some(counted) = own.iter().find(|counted| counted.id == one.id) {
+                one.deliveries = counted.deliveries.saturating_sub(1);
+            }
+        }
+        let mut state = self.lock();
+        for id in ids.into_iter().filter(|id| own.iter().all(|counted| counted.id != *id)) {
+            state.note_claim(stream as u32, id);
+        }
+        exhausted
     }
 
     /// Runs the jobs of entries whose claim was submitted at `sent`, and returns the wanted entries that XCLAIM did not return.

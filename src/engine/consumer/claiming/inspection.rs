@@ -59,7 +59,7 @@ impl Consumer {
         of_stream: bool,
     ) -> Result<PendingPage, RedisError> {
         let deadline = self.options.claim_deadline.as_millis() as u64;
-        let home = self.home(lane);
+        let (home, began) = (self.home(lane), Instant::now());
         let ask = |idle| async move {
             let (inspection, collected) = self.begin_inspection();
             let asked = Instant::now();
@@ -86,7 +86,9 @@ impl Consumer {
             let message = "Redis sent no such reply as XPENDING has.";
             self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
         })?;
-        Ok(PendingPage { entries: Some(entries), gained })
+        // The process or the network stood still, and another consumer can have run an entry meanwhile.
+        let is_old = began.elapsed() > self.trusted_lease();
+        Ok(PendingPage { entries: Some(entries).filter(|_| !is_old), gained })
     }
 
     /// Creates a group with its stream, and notes the position of a group that exists. Both queries are one write, so the

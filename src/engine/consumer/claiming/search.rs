@@ -131,6 +131,7 @@ impl Consumer {
         };
         let size =
             if continues_backlog && is_first { self.size_for(*kept) } else { self.options.claim_page_size };
+        let asked = Instant::now();
         let page =
             self.pending_page(stream, lane, &key, PageRange { from, size }, inspects && is_first).await;
         if self.reconnect_grace().is_some() {
@@ -144,7 +145,7 @@ impl Consumer {
         let (is_crowded, ends) = (plan.crowded, plan.next.is_none() && !plan.crowded);
         let has_dead_letters = self.options.dead_letter.is_some() && !plan.exhausted.is_empty();
         let took = has_dead_letters || !plan.claim.is_empty();
-        self.claim(stream, lane, &key, plan.claim, idle).await?;
+        self.claim(stream, lane, &key, plan.claim, (idle, asked)).await?;
         if has_dead_letters {
             // Each move takes some trips, and the next page or search reserves a free slot again.
             self.end_search(std::mem::take(kept));

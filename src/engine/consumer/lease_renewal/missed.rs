@@ -132,7 +132,7 @@ impl Consumer {
     }
 
     /// Submits a command for each of `subjects`. None of them waits for a connection.
-    fn submit_each<T>(
+    pub(crate) fn submit_each<T>(
         &self,
         lane: usize,
         subjects: &[T],

@@ -156,6 +156,38 @@ ours('what a server still has to read from a connection that broke is not execut
   assert.deepStrictEqual(await jobsIn(scene, bus), ['first', 'late', 'next']);
 });
 
+/** Holds the request of an action back from the server, and breaks the connection. The next connection does it. */
+async function strandedAndCut(bus, word, act) {
+  bus.proxy.strandAt(word);
+  const acting = act();
+  await until(() => bus.proxy.stranded > 0, RECOVERY);
+  bus.proxy.cutClients();
+  return acting;
+}
+
+ours('a delayed send of a broken connection does not come back after its cancel()', async (_, scene) => {
+  const bus = await cuttable(scene, { server: await scene.server() });
+  const cancel = () => bus.producer.cancel({ stream: scene.stream, id: 'late' });
+  await strandedAndCut(bus, 'ZADD', () =>
+    bus.producer.send({ stream: scene.stream, job: bus.producer.job('late'), delay: 60000, id: 'late' }),
+  );
+  assert.strictEqual(await cancel(), true);
+  await bus.proxy.deliverStranded();
+  assert.strictEqual(await cancel(), false);
+});
+
+ours('a cancel() of a broken connection removes no later send', async (_, scene) => {
+  const bus = await cuttable(scene, { server: await scene.server() });
+  const cancel = () => bus.producer.cancel({ stream: scene.stream, id: 'late' });
+  const send = () =>
+    bus.producer.send({ stream: scene.stream, job: bus.producer.job('late'), delay: 60000, id: 'late' });
+  await send();
+  assert.strictEqual(await strandedAndCut(bus, 'HDEL', cancel), true);
+  await send();
+  await bus.proxy.deliverStranded();
+  assert.strictEqual(await cancel(), true);
+});
+
 for (const right of ['xrevrange', 'time', 'client']) {
   ours(`without the right to ${right} no send is lost when the connection breaks`, async (_, scene) => {
     const server = await scene.server();

@@ -199,11 +199,17 @@ impl Summary<'_> {
         steps.iter().rev().find(is_before).map_or(run.start, |step| step.at)
     }
 
-    /// Returns true if the second run is of a read that was answered late.
+    /// Returns true if the second run is of a read that was answered late, or if another consumer has had the entry since the
+    /// first one began, because of such a read. That one can have put a new delay on it, or handed it back.
     fn is_of_late_read(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
-        Self::process_of(first.consumer) != Self::process_of(second.consumer)
-            && self.is_read_late(entry.port, steps, (second.consumer, second.start), deadline)
+        let between = steps.iter().filter(|step| (first.start..=second.start).contains(&step.at));
+        let owners = between.filter_map(|step| Some((step.what.owner()?, step.at)));
+        let mut owners = owners.chain([(second.consumer, second.start)]);
+        owners.any(|(owner, at)| {
+            Self::process_of(first.consumer) != Self::process_of(owner)
+                && self.is_read_late(entry.port, steps, (owner, at), deadline)
+        })
     }
 
     /// Nothing begins after `pause()` or `stop()` has resolved.

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 53] = [
+pub const SCRIPTS: [(&str, &str); 55] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -210,6 +210,14 @@ pub const SCRIPTS: [(&str, &str); 53] = [
     (
         include_str!("scripts/6002324.json"),
         "a process that stood still during a search ran a job that another one had run at its retry limit meanwhile",
+    ),
+    (
+        include_str!("scripts/10000477.json"),
+        "a destroyed group was created again behind the entries of a new stream whose ids are smaller",
+    ),
+    (
+        include_str!("scripts/10003455.json"),
+        "a process that stood still behind the look-up of a missed renewal took the entry from its new owner",
     ),
     (
         include_str!("scripts/172.json"),

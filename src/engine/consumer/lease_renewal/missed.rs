@@ -5,6 +5,7 @@
 //! owner, which the network has delivered late. If its job runs here, it is taken back.
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
@@ -68,6 +69,7 @@ impl Consumer {
         // No other consumer claims the entries of an owned partition, and without an idle time only one that is gone is missed.
         let (mut gone, asked) = if key.min_idle == 0 { (missed, Vec::new()) } else { (Vec::new(), missed) };
         let (mut own, mut hidden) = (Vec::new(), HashSet::default());
+        let sent = Instant::now();
         let replies = self.submit_each(lane, &asked, |commands, id, to| {
             pack_pending_entry(commands, &stream_key, &self.group, *id, to);
         });
@@ -108,7 +110,9 @@ impl Consumer {
         let replies = {
             // Under the lock, as other commands on these entries.
             let state = self.lock();
-            own.retain(|entry| is_held(&state, renewal, entry.id));
+            // After a longer time another consumer can have claimed an entry, which is idle again. The next renewal asks anew.
+            let is_fresh = sent.elapsed() <= self.options.claim_deadline / 2;
+            own.retain(|entry| is_fresh && is_held(&state, renewal, entry.id));
             self.submit_each(lane, &own, |commands, entry, to| {
                 let (idle, id) = (entry.idle.as_millis() as u64, std::iter::once(&entry.id));
                 pack_claim(commands, names, idle, id, Claim::Touch { idle: key.idle }, to);

@@ -87,7 +87,13 @@ impl Consumer {
             let id = if planted("group resumes at the end") { "$" } else { known.as_str() };
             match create(id, false).await {
                 Err(error) if is_gone(&error) => {}
-                made => return was_made(made),
+                made => {
+                    let made = was_made(made)?;
+                    if let (true, Some(last)) = (made, &last) {
+                        self.follow_lost_stream(stream, lane, last).await?;
+                    }
+                    return Ok(made);
+                }
             }
         }
         // The stream was removed with its group, so every entry in it is new.
@@ -97,6 +103,23 @@ impl Consumer {
             self.lock().streams[stream].forget_last_entry();
         }
         Ok(made)
+    }
+
+    /// Sets a group that was just created behind the last known entry to the beginning, if the stream was lost between the query
+    /// and the creation. A new stream can have smaller ids, and the group would get none of its entries.
+    async fn follow_lost_stream(
+        &self,
+        stream: usize,
+        lane: usize,
+        last: &LastSeen,
+    ) -> Result<(), RedisError> {
+        let key = self.lock().streams[stream].key.clone();
+        let info = self.ask(lane, |commands, to| pack_stream(commands, &key, to)).await;
+        if info.is_ok_and(|info| last.is_of_before(&info)) {
+            self.ask(lane, |commands, to| pack_group_set_id(commands, &key, &self.group, "0", to)).await?;
+            self.lock().streams[stream].forget_last_entry();
+        }
+        Ok(())
     }
 }
 

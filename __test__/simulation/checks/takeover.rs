@@ -1,6 +1,6 @@
 //! Takeovers: an entry leaves its consumer after `claimDeadline` only, and not right after a reconnection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ledger::{Step, What};
 use super::summary::Summary;
@@ -84,6 +84,7 @@ impl Summary<'_> {
     fn rejoined(&self) -> BTreeMap<(u32, u16), Vec<u64>> {
         let mut broken: BTreeMap<(u32, u16), (u64, u32)> = BTreeMap::new();
         let mut rejoined: BTreeMap<(u32, u16), Vec<u64>> = BTreeMap::new();
+        let mut joins: BTreeMap<(u32, u16), VecDeque<u64>> = BTreeMap::new();
         let mut stopped: BTreeSet<u32> = BTreeSet::new();
         let mut played: BTreeSet<u32> = BTreeSet::new();
         for Timed { at, event } in self.events {
@@ -93,6 +94,7 @@ impl Summary<'_> {
                 Event::Broken { process, port } => {
                     let (last, count) = broken.entry((*process, *port)).or_default();
                     (*last, *count) = (*at, if *last == *at { *count + 1 } else { 1 });
+                    joins.entry((*process, *port)).or_default().pop_front();
                 }
                 // A bus that was stopped begins anew.
                 Event::Called { what: Control::Stop, of } => broken.retain(|(process, _), _| process != of),
@@ -108,9 +110,16 @@ impl Summary<'_> {
                     let readers =
                         played.iter().filter(|one| Self::process_of(**one) == *process).count() as u32;
                     let most = if self.scenario.nodes == 1 { readers.max(1) } else { 1 };
-                    if broken.remove(&(*process, *port)).is_some_and(|(_, count)| count > most) {
+                    let joins = joins.entry((*process, *port)).or_default();
+                    // The process was back already with a connection that did not break.
+                    let is_back = |broken: u64| {
+                        joins.iter().any(|joined| *joined <= broken && *joined + MAX_GRACE > broken)
+                    };
+                    let lost = broken.remove(&(*process, *port));
+                    if lost.is_some_and(|(broken, count)| count > most && !is_back(broken)) {
                         rejoined.entry((*process, *port)).or_default().push(*at);
                     }
+                    joins.push_back(*at);
                 }
                 _ => {}
             }

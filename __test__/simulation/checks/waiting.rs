@@ -140,15 +140,23 @@ impl Summary<'_> {
         let mut ready: Readiness = BTreeMap::new();
         let mut since: BTreeMap<u32, u64> = BTreeMap::new();
         let (mut beginning, mut playing): (BTreeSet<u32>, BTreeSet<u32>) = Default::default();
+        // Calls of `play()` that are open. Nothing says which of several ones has returned, so only the first of them counts.
+        let mut open: BTreeMap<u32, usize> = BTreeMap::new();
         let mut running: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for Timed { at, event } in self.events {
             let of = match event {
                 Event::Called { what: Control::Play, of } => {
-                    beginning.insert(*of);
+                    let open = open.entry(*of).or_default();
+                    *open += 1;
+                    beginning.extend(Some(*of).filter(|_| *open == 1));
                     continue;
                 }
-                // A pause or a stop in between prevents the reads.
-                Event::Returned { what: Control::Play, of, error: None } if beginning.remove(of) => {
+                Event::Returned { what: Control::Play, of, error } => {
+                    open.entry(*of).and_modify(|open| *open = open.saturating_sub(1));
+                    // A pause or a stop in between prevents the reads.
+                    if !beginning.remove(of) || error.is_some() {
+                        continue;
+                    }
                     playing.insert(*of);
                     vec![*of]
                 }

@@ -143,25 +143,23 @@ impl Consumer {
             Ok(Value::Array(entries)) => entries.iter().filter_map(OwnedEntry::read).collect(),
             _ => Vec::new(),
         };
-        let exhausted = match asked.elapsed() < self.options.claim_deadline {
-            true => Vec::new(),
-            false => self.count_again((stream, lane, key), &mut wanted, &mut entries).await,
-        };
+        if asked.elapsed() >= self.options.claim_deadline {
+            self.count_again((stream, lane, key), &mut wanted, &mut entries).await;
+        }
         let missing = self.run_claimed((stream as u32, key), wanted, entries, sent);
         reply?;
-        self.drop_trimmed(stream, lane, key, missing).await?;
-        self.end_exhausted(stream, lane, key, exhausted, idle, false).await
+        self.drop_trimmed(stream, lane, key, missing).await
     }
 
     /// Corrects the numbers of deliveries of claimed entries whose page is older than `claimDeadline`. Another consumer can have
-    /// claimed one in between, and it is idle again. `claimed` keeps the entries that can run. A later search finds the others,
-    /// and those that were at their retry limit are returned.
+    /// claimed one in between, and it is idle again. `claimed` keeps the entries that can run. A later search finds the others, also
+    /// those at their retry limit.
     async fn count_again(
         &self,
         (stream, lane, key): (usize, usize, &str),
         wanted: &mut [PendingEntry],
         claimed: &mut Vec<OwnedEntry>,
-    ) -> Vec<PendingEntry> {
+    ) {
         let ids: Vec<EntryId> = claimed.iter().map(|entry| entry.id).collect();
         let replies = self.submit_each(lane, &ids, |commands, id, to| {
             pack_pending_entry(commands, key, &self.group, *id, to);
@@ -169,11 +167,10 @@ impl Consumer {
         let mut own = Vec::with_capacity(ids.len());
         for reply in replies {
             let row = reply.await.ok().and_then(Result::ok).and_then(|reply| read_rows(&reply)?.pop());
-            own.extend(row.filter(|entry| entry.owner == self.options.id));
+            // The claim has counted one more.
+            let is_below = |entry: &PendingEntry| entry.deliveries <= self.options.retry_limit;
+            own.extend(row.filter(|entry| entry.owner == self.options.id && is_below(entry)));
         }
-        // The claim has counted one more.
-        let (own, exhausted): (Vec<_>, Vec<_>) =
-            own.into_iter().partition(|entry| entry.deliveries <= self.options.retry_limit);
         claimed.retain(|entry| own.iter().any(|counted| counted.id == entry.id));
         for one in wanted {
             if let Some(counted) = own.iter().find(|counted| counted.id == one.id) {
@@ -184,7 +181,6 @@ impl Consumer {
         for id in ids.into_iter().filter(|id| own.iter().all(|counted| counted.id != *id)) {
             state.note_claim(stream as u32, id);
         }
-        exhausted
     }
 
     /// Runs the jobs of entries whose claim was submitted at `sent`, and returns the wanted entries that XCLAIM did not return.

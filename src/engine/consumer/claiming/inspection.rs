@@ -59,7 +59,7 @@ impl Consumer {
         of_stream: bool,
     ) -> Result<PendingPage, RedisError> {
         let deadline = self.options.claim_deadline.as_millis() as u64;
-        let (home, began) = (self.home(lane), Instant::now());
+        let home = self.home(lane);
         let ask = |idle| async move {
             let (inspection, collected) = self.begin_inspection();
             let asked = Instant::now();
@@ -71,11 +71,11 @@ impl Consumer {
                 }
                 drop(inspection);
             });
-            (page.await, self.apply_inspection(collected.await.unwrap_or_default(), asked))
+            (page.await, self.apply_inspection(collected.await.unwrap_or_default(), asked), asked)
         };
-        let (reply, gained) = match ask(Some(deadline)).await {
+        let (reply, gained, asked) = match ask(Some(deadline)).await {
             // Before Redis 6.2 there is no IDLE, so the page has all pending entries.
-            (Err(error), _) if error.reply_code() == Some("ERR") => ask(None).await,
+            (Err(error), ..) if error.reply_code() == Some("ERR") => ask(None).await,
             other => other,
         };
         if home != self.home(lane) || self.is_moving(lane) {
@@ -87,7 +87,7 @@ impl Consumer {
             self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
         })?;
         // The process or the network stood still, and another consumer can have run an entry meanwhile.
-        let is_old = began.elapsed() > self.trusted_lease();
+        let is_old = asked.elapsed() > self.trusted_lease();
         Ok(PendingPage { entries: Some(entries).filter(|_| !is_old), gained })
     }
 

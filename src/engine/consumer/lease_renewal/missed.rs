@@ -89,41 +89,67 @@ impl Consumer {
                 Ownership::Unknown => {}
             }
         }
-        {
-            let mut state = self.lock();
-            gone.retain(|id| state.may_have_run(key.stream, *id));
+        // After a longer time another consumer can have claimed an entry, which is idle again. The next renewal asks anew.
+        if sent.elapsed() > self.options.claim_deadline / 2 {
+            own.clear();
         }
-        let replies = self.submit_each(lane, &gone, |commands, id, to| {
-            pack_entry(commands, &stream_key, *id, to);
-        });
-        for (id, reply) in gone.into_iter().zip(replies) {
-            // An entry that is there was acknowledged by an earlier consumer, behind the claim or the takeover. A trimmed one still
-            // runs.
-            if let Ok(Ok(Value::Array(found))) = reply.await
-                && !found.is_empty()
-            {
-                let left = if hidden.contains(&id) { &mut result.hidden } else { &mut result.lost };
-                left.insert(id);
-            }
+        let renewing = self.renew_own(lane, renewal, &stream_key, own);
+        for id in self.still_in_stream(lane, renewal, &stream_key, gone).await {
+            let left = if hidden.contains(&id) { &mut result.hidden } else { &mut result.lost };
+            left.insert(id);
         }
-        let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
-        let replies = {
-            // Under the lock, as other commands on these entries.
-            let state = self.lock();
-            // After a longer time another consumer can have claimed an entry, which is idle again. The next renewal asks anew.
-            let is_fresh = sent.elapsed() <= self.options.claim_deadline / 2;
-            own.retain(|entry| is_fresh && is_held(&state, renewal, entry.id));
-            self.submit_each(lane, &own, |commands, entry, to| {
-                let (idle, id) = (entry.idle.as_millis() as u64, std::iter::once(&entry.id));
-                pack_claim(commands, names, idle, id, Claim::Touch { idle: key.idle }, to);
-            })
-        };
-        for reply in replies {
+        for reply in renewing {
             if let Ok(Ok(reply)) = reply.await {
                 result.renewed.extend(read_ids(reply).unwrap_or_default());
             }
         }
         result
+    }
+
+    /// Submits the renewals of entries that belong to this consumer, if they are still needed.
+    fn renew_own(
+        &self,
+        lane: usize,
+        renewal: &Renewal,
+        stream_key: &str,
+        mut own: Vec<PendingEntry>,
+    ) -> Vec<oneshot::Receiver<Result<Value, RedisError>>> {
+        let names = (stream_key, self.group.as_str(), self.options.id.as_str());
+        let key = renewal.key;
+        // Under the lock, as other commands on these entries.
+        let state = self.lock();
+        own.retain(|entry| is_held(&state, renewal, entry.id));
+        self.submit_each(lane, &own, |commands, entry, to| {
+            let (idle, id) = (entry.idle.as_millis() as u64, std::iter::once(&entry.id));
+            pack_claim(commands, names, idle, id, Claim::Touch { idle: key.idle }, to);
+        })
+    }
+
+    /// Returns those of the entries that are not pending, which another consumer can have run, and which are in the stream. An
+    /// earlier consumer has acknowledged them, behind the claim or the takeover. A trimmed one still runs.
+    async fn still_in_stream(
+        &self,
+        lane: usize,
+        renewal: &Renewal,
+        stream_key: &str,
+        mut gone: Vec<EntryId>,
+    ) -> Vec<EntryId> {
+        {
+            let mut state = self.lock();
+            gone.retain(|id| state.may_have_run(renewal.key.stream, *id));
+        }
+        let replies = self.submit_each(lane, &gone, |commands, id, to| {
+            pack_entry(commands, stream_key, *id, to);
+        });
+        let mut found = Vec::new();
+        for (id, reply) in gone.into_iter().zip(replies) {
+            if let Ok(Ok(Value::Array(entries))) = reply.await
+                && !entries.is_empty()
+            {
+                found.push(id);
+            }
+        }
+        found
     }
 
     /// Returns true if the last delivery of an entry is that of a job that runs here, and its lease holds.

@@ -1,5 +1,8 @@
 //! Groups of a consumer: created before the first read, and again if they were removed.
 
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::Destination;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_entry, pack_group_create, pack_group_set_id, pack_stream};
@@ -85,12 +88,18 @@ impl Consumer {
         }
         if !is_new {
             let id = if planted("group resumes at the end") { "$" } else { known.as_str() };
-            match create(id, false).await {
+            let (sender, info) = oneshot::channel();
+            let created = self.ask(lane, |commands, to| {
+                pack_group_create(commands, &key, &self.group, id, false, to);
+                pack_stream(commands, &key, Destination::Task(sender));
+            });
+            match created.await {
                 Err(error) if is_gone(&error) => {}
                 made => {
                     let made = was_made(made)?;
                     if let (true, Some(last)) = (made, &last) {
-                        self.follow_lost_stream(stream, lane, last).await?;
+                        let info = info.await.unwrap_or_else(|_| Err(RedisError::closed()));
+                        self.follow_lost_stream(stream, lane, last, info).await?;
                     }
                     return Ok(made);
                 }
@@ -106,16 +115,22 @@ impl Consumer {
     }
 
     /// Sets a group that was just created behind the last known entry to the beginning, if the stream was lost between the query
-    /// and the creation. A new stream can have smaller ids, and the group would get none of its entries.
+    /// and the creation. A new stream can have smaller ids, and the group would get none of its entries. `info` describes the
+    /// stream behind the creation.
     async fn follow_lost_stream(
         &self,
         stream: usize,
         lane: usize,
         last: &LastSeen,
+        info: Result<Value, RedisError>,
     ) -> Result<(), RedisError> {
-        let key = self.lock().streams[stream].key.clone();
-        let info = self.ask(lane, |commands, to| pack_stream(commands, &key, to)).await;
-        if info.is_ok_and(|info| last.is_of_before(&info)) {
+        let is_lost = match &info {
+            Ok(info) => last.is_of_before(info),
+            Err(error) if is_refusal(error) => false,
+            Err(error) => return Err(error.clone()),
+        };
+        if is_lost {
+            let key = self.lock().streams[stream].key.clone();
             self.ask(lane, |commands, to| pack_group_set_id(commands, &key, &self.group, "0", to)).await?;
             self.lock().streams[stream].forget_last_entry();
         }

@@ -31,6 +31,6 @@ impl Summary<'_> {
             && self.disruptions.excuse(process, port, (read, taken.at), deadline)
             && (acted <= read + limit
                 || self.disruptions.cut_off_until(process, port, taken.at) < read + limit
-                || self.disruptions.delivers_between(process, port, (taken.at, read + limit)))
+                || self.disruptions.delivers_between(process, port, (taken.at, acted.min(read + limit))))
     }
 }

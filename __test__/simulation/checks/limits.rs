@@ -38,7 +38,9 @@ impl Summary<'_> {
             };
             let all = permits.entry(budget.clone()).or_default();
             let usable = |one: &&mut Permits| one.left > 0 && one.at <= run.start;
-            let in_time = |one: &&mut Permits| usable(one) && one.until >= run.start;
+            // A job with its permit waits for its values, and these for large ones in front of them.
+            let fetching = if self.prefetches(run.consumer) { 4 * self.disruptions.slowest() } else { 0 };
+            let in_time = |one: &&mut Permits| usable(one) && one.until + fetching >= run.start;
             let permit = if is_delayed() {
                 all.iter_mut().find(usable)
             } else {

@@ -194,10 +194,15 @@ impl Summary<'_> {
                     if self.flushed.contains_key(&entry.port) || self.destroyed.contains_key(&key) {
                         continue;
                     }
-                    let entry = (group, entry.port, entry.stream.clone(), entry.id.clone());
-                    let Some(done) = acknowledged.get(&entry) else { continue };
+                    let place = (group, entry.port, entry.stream.clone(), entry.id.clone());
+                    let Some(done) = acknowledged.get(&place) else { continue };
                     let process = Self::process_of(*consumer);
-                    if done + 1_000 < *at && !self.disruptions.between(process, *done, *at) {
+                    let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+                    let deadline = self.scenario.groups[group].claim_deadline;
+                    if done + 1_000 < *at
+                        && !self.disruptions.between(process, *done, *at)
+                        && !self.is_read_late(entry.port, steps, (*consumer, *at), deadline)
+                    {
                         found.push(format!(
                             "at {at} j{job}: g{group} runs it, and {done} has acknowledged it"
                         ));

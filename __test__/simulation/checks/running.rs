@@ -204,7 +204,10 @@ impl Summary<'_> {
     fn is_of_late_read(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
         let between = steps.iter().filter(|step| (first.start..=second.start).contains(&step.at));
-        let owners = between.filter_map(|step| Some((step.what.owner()?, step.at)));
+        let owners = between.filter_map(|step| match step.what {
+            What::Claimed { consumer, is_start: false, .. } => Some((consumer, step.at)),
+            _ => None,
+        });
         let mut owners = owners.chain([(second.consumer, second.start)]);
         owners.any(|(owner, at)| {
             Self::process_of(first.consumer) != Self::process_of(owner)

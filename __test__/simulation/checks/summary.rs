@@ -354,6 +354,12 @@ impl<'a> Summary<'a> {
         self.scenario.processes.get(process)?.consumers[nth].fair
     }
 
+    /// Returns true if values in keys come with the jobs of a consumer.
+    pub(super) fn prefetches(&self, consumer: u32) -> bool {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        self.scenario.processes.get(process).is_some_and(|process| process.consumers[nth].prefetches)
+    }
+
     pub(super) fn read_ahead_of(&self, consumer: u32) -> usize {
         let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
         self.scenario.processes.get(process).map_or(0, |process| process.consumers[nth].read_ahead)

@@ -33,8 +33,12 @@ impl Summary<'_> {
                 // The owner takes back what a late command has taken from it.
                 let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
                     || self.disruptions.is_late(Self::process_of(from), *port, before.at);
-                let is_read_late =
-                    || [from, to].iter().any(|&of| self.is_read_late(*port, steps, (of, step.at), deadline));
+                // The owner of a late read, and the one that has claimed the entry, renew its lease.
+                let is_renewal = matches!(step.what, What::Claimed { is_start: false, .. });
+                let is_read_late = || {
+                    let is_late = |of: &u32| self.is_read_late(*port, steps, (*of, step.at), deadline);
+                    is_renewal && [from, to].iter().any(is_late)
+                };
                 if idle < deadline
                     && !is_late
                     && !self.disruptions.is_clock_set(*port, step.at)
@@ -100,6 +104,7 @@ impl Summary<'_> {
                 Event::Called { what: Control::Stop, of } => broken.retain(|(process, _), _| process != of),
                 Event::Returned { what: Control::Stop, of, .. } => {
                     broken.retain(|(process, _), _| process != of);
+                    joins.retain(|(process, _), _| process != of);
                     stopped.insert(*of);
                 }
                 Event::Called { what: Control::Play, of } => drop(played.insert(*of)),

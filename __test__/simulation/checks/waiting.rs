@@ -140,21 +140,24 @@ impl Summary<'_> {
         let mut ready: Readiness = BTreeMap::new();
         let mut since: BTreeMap<u32, u64> = BTreeMap::new();
         let (mut beginning, mut playing): (BTreeSet<u32>, BTreeSet<u32>) = Default::default();
-        // Calls of `play()` that are open. Nothing says which of several ones has returned, so only the first of them counts.
+        // Calls of `play()` that are open. Nothing says which of several ones has returned, so all of them must.
         let mut open: BTreeMap<u32, usize> = BTreeMap::new();
         let mut running: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for Timed { at, event } in self.events {
             let of = match event {
                 Event::Called { what: Control::Play, of } => {
-                    let open = open.entry(*of).or_default();
-                    *open += 1;
-                    beginning.extend(Some(*of).filter(|_| *open == 1));
+                    *open.entry(*of).or_default() += 1;
+                    beginning.insert(*of);
                     continue;
                 }
                 Event::Returned { what: Control::Play, of, error } => {
-                    open.entry(*of).and_modify(|open| *open = open.saturating_sub(1));
+                    let open = open.entry(*of).or_default();
+                    *open = open.saturating_sub(1);
+                    if error.is_some() {
+                        beginning.remove(of);
+                    }
                     // A pause or a stop in between prevents the reads.
-                    if !beginning.remove(of) || error.is_some() {
+                    if *open > 0 || !beginning.remove(of) {
                         continue;
                     }
                     playing.insert(*of);

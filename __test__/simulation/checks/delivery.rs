@@ -73,12 +73,14 @@ impl Summary<'_> {
                             || self.is_disturbed(group)
                             || self.may_expire(group);
                         // Entries that were trimmed are acknowledged, since there is nothing to run. So are those that retention has
-                        // removed before the acknowledgement, if the group was made between two comparisons.
+                        // removed before the acknowledgement, if the group was made between two comparisons. A failover can undo
+                        // both XTRIM and the acknowledgement.
                         let is_retired = |one: &Entry| {
                             (one.port, &one.stream, &one.id) == (*port, stream, entry)
                                 && self.is_retired_without(one, key, *at)
                         };
                         let is_gone = !self.is_kept(*port, stream, entry)
+                            || self.has_trims() && self.is_undone(*port, stream, *at)
                             || self.entries_of(job).iter().any(is_retired);
                         let has_succeeded = |job: &u32| succeeded.contains(&(group, *job));
                         let is_done = has_succeeded(&job) || earlier.iter().any(has_succeeded);

@@ -54,9 +54,11 @@ impl Summary<'_> {
         all.filter(|(_, at)| *at <= until).max_by_key(|(_, at)| *at)
     }
 
-    /// Returns the consumer whose success was acknowledged at a time.
+    /// Returns the consumer whose success was acknowledged at a time, at once. A later acknowledgement can be that of a trimmed
+    /// entry, which has no completion.
     fn consumer_of(&self, job: u32, group: usize, acknowledged: u64) -> Option<u32> {
-        let end = |run: &Run| run.end.filter(|(at, how)| *how == End::Success && *at <= acknowledged);
+        let is_just_over = |at: u64| (acknowledged.saturating_sub(QUIET)..=acknowledged).contains(&at);
+        let end = |run: &Run| run.end.filter(|(at, how)| *how == End::Success && is_just_over(*at));
         let of_job = self.runs.values().filter(|run| (run.group, run.job) == (group, job));
         of_job.filter_map(|run| Some((end(run)?.0, run.consumer))).max().map(|(_, consumer)| consumer)
     }

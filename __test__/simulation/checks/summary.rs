@@ -188,8 +188,7 @@ impl<'a> Summary<'a> {
         below: &str,
         groups: &BTreeSet<(u16, String, String)>,
     ) {
-        let trims = self.scenario.actions.iter().any(|timed| matches!(timed.action, Action::Trim(..)));
-        if trims {
+        if self.has_trims() {
             return;
         }
         self.removals.push((port, stream.to_owned(), at));
@@ -268,6 +267,17 @@ impl<'a> Summary<'a> {
         self.rewound.iter().any(|(port, stream, _, at)| {
             (*port, stream) == (entry.port, &entry.stream) && (from..=to).contains(at)
         })
+    }
+
+    /// Returns true if a failover has undone what was done with a stream at a time.
+    pub(super) fn is_undone(&self, port: u16, stream: &str, at: u64) -> bool {
+        let mut rewound = self.rewound.iter().filter(|(of, rewound, ..)| *of == port && rewound == stream);
+        rewound.any(|(_, _, since, until)| (*since..=*until).contains(&at))
+    }
+
+    /// Returns true if the script trims streams.
+    pub(super) fn has_trims(&self) -> bool {
+        self.scenario.actions.iter().any(|timed| matches!(timed.action, Action::Trim(..)))
     }
 
     /// Returns true if a failover has undone what was done with a stream.

@@ -80,7 +80,7 @@ impl Summary<'_> {
                                 && self.is_retired_without(one, key, *at)
                         };
                         let is_gone = !self.is_kept(*port, stream, entry)
-                            || self.has_trims() && self.is_undone(*port, stream, *at)
+                            || self.has_trims() && self.is_undone((*port, stream), *at, u64::MAX)
                             || self.entries_of(job).iter().any(is_retired);
                         let has_succeeded = |job: &u32| succeeded.contains(&(group, *job));
                         let is_done = has_succeeded(&job) || earlier.iter().any(has_succeeded);

@@ -100,13 +100,7 @@ impl Summary<'_> {
     /// Number of deliveries that a failover has lost.
     fn lost_deliveries(&self, group: usize, entry: &Entry, until: u64) -> u64 {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
-        let is_lost = |step: &&Step| {
-            self.rewound.iter().any(|(port, stream, since, at)| {
-                (*port, stream) == (entry.port, &entry.stream)
-                    && *at <= until
-                    && (*since..=*at).contains(&step.at)
-            })
-        };
+        let is_lost = |step: &&Step| self.is_undone((entry.port, &entry.stream), step.at, until);
         steps.iter().filter(is_lost).filter(|step| is_delivery(step)).count() as u64
     }
 
@@ -169,6 +163,16 @@ impl Summary<'_> {
             && steps[last..].iter().any(is_read_again)
     }
 
+    /// Returns true if a failover has lost the delivery of an entry, so that this consumer got it as a new one, before `done`. The
+    /// consumer before runs it too, and the acknowledgement of one of them does not keep the other one from that.
+    fn is_delivered_again(&self, group: usize, entry: &Entry, consumer: u32, done: u64) -> bool {
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        let last = steps.iter().rfind(|step| step.at <= done && is_delivery(step));
+        last.is_some_and(|step| {
+            step.what == What::Delivered(consumer) && self.lost_deliveries(group, entry, step.at) > 0
+        })
+    }
+
     /// No run begins a second after the acknowledgement of its entry, unless its process was disturbed.
     pub(super) fn repetition(&self, found: &mut Vec<String>) {
         let mut acknowledged: BTreeMap<(usize, u16, String, String), u64> = BTreeMap::new();
@@ -202,6 +206,7 @@ impl Summary<'_> {
                     if done + 1_000 < *at
                         && !self.disruptions.between(process, *done, *at)
                         && !self.is_read_late(entry.port, steps, (*consumer, *at), deadline)
+                        && !self.is_delivered_again(group, entry, *consumer, *done)
                     {
                         found.push(format!(
                             "at {at} j{job}: g{group} runs it, and {done} has acknowledged it"

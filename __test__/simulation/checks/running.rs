@@ -125,6 +125,7 @@ impl Summary<'_> {
                             );
                     // A job that waited in its process runs after a failover that has undone its delivery.
                     let owned_since = self.owned_since(entry, second);
+                    let waits = self.owned_since(entry, first);
                     // 2.2.0 renews no leases.
                     let is_excused = self.is_legacy(first.consumer)
                         && second.start - self.owned_since(entry, first) >= deadline;
@@ -132,6 +133,7 @@ impl Summary<'_> {
                         && !is_excused
                         && !is_expired
                         && !self.is_rewound(entry, owned_since.min(first.start), second.start)
+                        && !self.is_undone((entry.port, &entry.stream), waits, first.start)
                         && !self.may_have_lost(entry, first, second, deadline)
                         && !self.has_lost_partition(entry, first, second, deadline)
                         && !self.is_of_late_read(entry, first, second, deadline)
@@ -199,11 +201,13 @@ impl Summary<'_> {
         steps.iter().rev().find(is_before).map_or(run.start, |step| step.at)
     }
 
-    /// Returns true if the second run is of a read that was answered late, or if another consumer has had the entry since the
-    /// first one began, because of such a read. That one can have put a new delay on it, or handed it back.
+    /// Returns true if the second run is of a read that was answered late, or if another consumer has taken the entry since,
+    /// because of such a read. That one can have put a new delay on it, or handed it back. Both jobs can have waited for a
+    /// slot or a permit in their consumers meanwhile.
     fn is_of_late_read(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, second.group, &entry.id);
-        let between = steps.iter().filter(|step| (first.start..=second.start).contains(&step.at));
+        let owned_since = self.owned_since(entry, first).min(self.owned_since(entry, second));
+        let between = steps.iter().filter(|step| (owned_since..=second.start).contains(&step.at));
         let owners = between.filter_map(|step| match step.what {
             What::Claimed { consumer, is_start: false, .. } => Some((consumer, step.at)),
             _ => None,

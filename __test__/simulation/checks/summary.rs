@@ -269,10 +269,10 @@ impl<'a> Summary<'a> {
         })
     }
 
-    /// Returns true if a failover has undone what was done with a stream at a time.
-    pub(super) fn is_undone(&self, port: u16, stream: &str, at: u64) -> bool {
+    /// Returns true if a failover has undone, until a time, what was done with a stream at another one.
+    pub(super) fn is_undone(&self, (port, stream): (u16, &str), at: u64, until: u64) -> bool {
         let mut rewound = self.rewound.iter().filter(|(of, rewound, ..)| *of == port && rewound == stream);
-        rewound.any(|(_, _, since, until)| (*since..=*until).contains(&at))
+        rewound.any(|(_, _, since, end)| *end <= until && (*since..=*end).contains(&at))
     }
 
     /// Returns true if the script trims streams.

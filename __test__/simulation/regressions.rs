@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 55] = [
+pub const SCRIPTS: [(&str, &str); 56] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -218,6 +218,10 @@ pub const SCRIPTS: [(&str, &str); 55] = [
     (
         include_str!("scripts/10003455.json"),
         "a process that stood still behind the look-up of a missed renewal took the entry from its new owner",
+    ),
+    (
+        include_str!("scripts/10032483.json"),
+        "a job that failed at its retry limit while Redis was away was never reported as exhausted",
     ),
     (
         include_str!("scripts/172.json"),

@@ -17,6 +17,7 @@ use crate::redis_io::world::fault::planted;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::lease_renewal::is_for_now;
+use crate::engine::consumer::state::stream::ExhaustedEntry;
 use crate::engine::host::{Event, Failure, PendingJob};
 use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, EntryContent, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
@@ -67,9 +68,9 @@ impl Consumer {
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
             // A move is tried until it succeeds, and a report is made once.
             let is_fresh = |entry: &PendingEntry| match known.exhausted.get_mut(&entry.id) {
-                Some(seen) => {
-                    *seen = now;
-                    has_dead_letters || planted("exhausted is reported again")
+                Some(known) => {
+                    known.seen = now;
+                    has_dead_letters || !known.is_reported || planted("exhausted is reported again")
                 }
                 None => true,
             };
@@ -77,7 +78,7 @@ impl Consumer {
             if ends && let Some(began) = known.search_began.take() {
                 // A search finds an entry only after its idle time, which begins anew when its owner reads its history.
                 let unseen = self.longest_unseen();
-                known.exhausted.retain(|_, seen| *seen + unseen >= began);
+                known.exhausted.retain(|_, known| known.seen + unseen >= began);
             }
             fresh
         };
@@ -91,7 +92,7 @@ impl Consumer {
             let entry = OwnedEntry::read(&entry).unwrap_or_default();
             let found = found_entry(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
             if !has_dead_letters {
-                self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
+                self.lock().streams[stream].exhausted.insert(found.id, ExhaustedEntry::new(true));
                 self.report_exhausted(&found, false);
                 ended.push(found.id);
             } else {
@@ -134,8 +135,8 @@ impl Consumer {
         let known = &mut state.streams[stream];
         known.end_leaving(entry, reads_history);
         if has_failed && self.options.claim_interval.is_some() {
-            // The search for candidates will find it.
-            known.exhausted.insert(entry, Instant::now());
+            // The search for candidates will find it, and end it.
+            known.exhausted.insert(entry, ExhaustedEntry::new(false));
         }
     }
 
@@ -200,7 +201,7 @@ impl Consumer {
         let FinalRejection { stream, found, .. } = one;
         if self.options.claim_interval.is_some() {
             // The search for candidates will find it.
-            self.lock().streams[*stream].exhausted.insert(found.id, Instant::now());
+            self.lock().streams[*stream].exhausted.insert(found.id, ExhaustedEntry::new(true));
         }
         self.report_exhausted(found, false);
         Ok(())

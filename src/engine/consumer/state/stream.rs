@@ -131,8 +131,24 @@ pub struct StreamState {
     pub left: HashSet<EntryId>,
     /// Entries whose last delivery ran at a stop. The search at the retry limit ends them.
     pub abandoned: HashSet<EntryId>,
-    /// Entries at the retry limit that were reported, with the time of the last search that found them.
-    pub exhausted: HashMap<EntryId, Instant>,
+    /// Entries at the retry limit that this consumer has found, or whose end has failed.
+    pub exhausted: HashMap<EntryId, ExhaustedEntry>,
+}
+
+/// An entry at the retry limit, which is pending.
+#[derive(Clone, Copy, Debug)]
+pub struct ExhaustedEntry {
+    /// Time of the last search that found it.
+    pub seen: Instant,
+    /// False if the next search must report it.
+    pub is_reported: bool,
+}
+
+impl ExhaustedEntry {
+    /// An entry that was found just now.
+    pub fn new(is_reported: bool) -> Self {
+        Self { seen: Instant::now(), is_reported }
+    }
 }
 
 impl StreamState {

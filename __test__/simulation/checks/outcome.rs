@@ -133,12 +133,16 @@ impl Summary<'_> {
                 .any(|entry| !entry.groups.contains(&key) || self.is_created_before(entry, &key, job))
     }
 
-    /// Returns true if a producer that was disturbed sent a job in a transaction, which asks for no groups.
+    /// Returns true if a producer that was disturbed sent a job in a transaction, which asks for no groups, or if its connection
+    /// broke behind a send, which is repeated without the question.
     fn is_unasked(&self, job: u32) -> bool {
+        let added = self.entries_of(job).iter().map(|entry| entry.at).max().unwrap_or(0);
         self.events.iter().any(|timed| {
             let Event::Send { job: of, process } = timed.event else { return false };
             let sender = &self.scenario.processes[process as usize - 1];
-            of == job && sender.batches && self.disruptions.between(process, 0, timed.at)
+            of == job
+                && (sender.batches && self.disruptions.between(process, 0, timed.at)
+                    || self.disruptions.between(process, timed.at, added))
         })
     }
 

@@ -2,11 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use tokio::sync::oneshot;
-
-use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::command::Commands;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::streams::commands::pack_groups;
 
 use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::subscriber_set::Name;
@@ -92,21 +89,11 @@ impl Producer {
     /// it is sent.
     fn spawn_subscribe(self: &Arc<Self>, stream: String, queued: &QueuedSend) {
         let producer = self.clone();
-        let groups = queued.wait.map(|_| self.ask_groups(queued));
+        let groups = queued.wait.map(|_| self.ask_groups(queued, true));
         self.node_set.context().tasks.spawn(async move {
             // `subscribe` itself reports a failure to the jobs that wait.
             let _ = producer.subscribe(stream, groups).await;
         });
-    }
-
-    /// Asks Redis for the groups of a job's stream.
-    fn ask_groups(&self, queued: &QueuedSend) -> PendingReply {
-        let node = queued.node(&self.node_set);
-        let (sender, groups) = oneshot::channel();
-        let mut commands = Commands::default();
-        pack_groups(&mut commands, queued.plan.key(node), Destination::Task(sender));
-        self.node_set.nodes()[node].shared().submit(&mut commands);
-        groups
     }
 
     /// Subscribes to the own channel of a stream, then sends the jobs that were held back.

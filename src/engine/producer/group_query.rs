@@ -12,6 +12,7 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::pack_groups;
 
 use crate::engine::producer::Producer;
+use crate::engine::producer::outcome_query::PendingReply;
 use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::state::ProducerState;
 use crate::engine::protocol::group_info::GroupInfo;
@@ -30,11 +31,7 @@ impl Producer {
         if !known.join_question(node, key, wait) {
             return;
         }
-        let (sender, groups) = oneshot::channel();
-        let mut commands = Commands::default();
-        pack_groups(&mut commands, key, Destination::Task(sender));
-        commands.last_once();
-        self.node_set.nodes()[node].shared().submit(&mut commands);
+        let groups = self.ask_groups(queued, false);
         let (producer, plan) = (self.this.clone(), queued.plan.clone());
         self.node_set.context().tasks.spawn(async move {
             let reply = groups.await;
@@ -53,6 +50,20 @@ impl Producer {
                 state.completions.note_expected(wait, group);
             }
         });
+    }
+
+    /// Asks Redis for the groups of a job's stream. A question in front of a send is not repeated after a lost connection, since
+    /// Redis can have executed the send by then.
+    pub(crate) fn ask_groups(&self, queued: &QueuedSend, is_repeated: bool) -> PendingReply {
+        let node = queued.node(&self.node_set);
+        let (sender, groups) = oneshot::channel();
+        let mut commands = Commands::default();
+        pack_groups(&mut commands, queued.plan.key(node), Destination::Task(sender));
+        if !is_repeated {
+            commands.last_once();
+        }
+        self.node_set.nodes()[node].shared().submit(&mut commands);
+        groups
     }
 
     /// Names of the groups of this bus in a reply of XINFO GROUPS, without prefix.

@@ -95,7 +95,8 @@ function models() {
 
 /** All tests for cargo, with a standard library that has the sanitizer too. */
 async function sanitize(sanitizer) {
-  const args = ['+nightly', 'test', '-Zbuild-std', '--target', TARGET, '--no-default-features'];
+  // The documentation has no tests, and rustdoc gets no flags.
+  const args = ['+nightly', 'test', '--tests', '-Zbuild-std', '--target', TARGET, '--no-default-features'];
   return cargo([...args, '--', '--test-threads', '2'], {
     RUSTFLAGS: `-Zsanitizer=${sanitizer}`,
     CARGO_TARGET_DIR: path.join(ROOT, 'target', 'sanitizers', sanitizer),

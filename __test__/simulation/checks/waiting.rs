@@ -143,6 +143,7 @@ impl Summary<'_> {
         // Calls of `play()` that are open. Nothing says which of several ones has returned, so all of them must.
         let mut open: BTreeMap<u32, usize> = BTreeMap::new();
         let mut running: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        let mut stopping: BTreeSet<u32> = BTreeSet::new();
         for Timed { at, event } in self.events {
             let of = match event {
                 Event::Called { what: Control::Play, of } => {
@@ -156,8 +157,9 @@ impl Summary<'_> {
                     if error.is_some() {
                         beginning.remove(of);
                     }
-                    // A pause or a stop in between prevents the reads.
-                    if *open > 0 || !beginning.remove(of) {
+                    // A pause or a stop in between prevents the reads, and a stop that is under way ends them again.
+                    let is_stopping = stopping.contains(&Self::process_of(*of));
+                    if *open > 0 || !beginning.remove(of) || is_stopping {
                         continue;
                     }
                     playing.insert(*of);
@@ -168,10 +170,13 @@ impl Summary<'_> {
                     playing.remove(of);
                     vec![*of]
                 }
-                // A stop also ends what began to play during it.
                 Event::Called { what: Control::Stop, of }
                 | Event::Returned { what: Control::Stop, of, .. }
                 | Event::Killed { process: of } => {
+                    match event {
+                        Event::Called { .. } => drop(stopping.insert(*of)),
+                        _ => drop(stopping.remove(of)),
+                    }
                     let stopped: Vec<u32> =
                         playing.iter().copied().filter(|one| Self::process_of(*one) == *of).collect();
                     playing.retain(|one| Self::process_of(*one) != *of);

@@ -24,15 +24,17 @@ impl Summary<'_> {
                 continue;
             }
             let deadline = self.scenario.groups[*group].claim_deadline;
-            for (before, step) in steps.iter().zip(&steps[1..]) {
+            for (nth, (before, step)) in steps.iter().zip(&steps[1..]).enumerate() {
                 let Some((from, to)) = change_of_owner(before, step) else { continue };
                 let idle = match before.what {
                     What::Claimed { idle, .. } => idle.saturating_add(step.at - before.at),
                     _ => step.at - before.at,
                 };
-                // The owner takes back what a late command has taken from it.
+                // The owner takes back what a late command has taken from it, also after further renewals.
+                let own = steps[..=nth].iter().rev().take_while(|step| step.what.owner() == Some(from));
+                let taken = own.last().map_or(before.at, |step| step.at);
                 let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
-                    || self.disruptions.is_late(Self::process_of(from), *port, before.at);
+                    || self.disruptions.is_late(Self::process_of(from), *port, taken);
                 // The owner of a late read, and the one that has claimed the entry, renew its lease.
                 let is_renewal = matches!(step.what, What::Claimed { is_start: false, .. });
                 let is_read_late = || {

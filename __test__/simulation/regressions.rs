@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 56] = [
+pub const SCRIPTS: [(&str, &str); 57] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -222,6 +222,10 @@ pub const SCRIPTS: [(&str, &str); 56] = [
     (
         include_str!("scripts/10032483.json"),
         "a job that failed at its retry limit while Redis was away was never reported as exhausted",
+    ),
+    (
+        include_str!("scripts/10052790.json"),
+        "a producer on a Cluster read the record of a failure before it was written, and the pending entries behind it",
     ),
     (
         include_str!("scripts/172.json"),

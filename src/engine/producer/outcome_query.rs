@@ -46,6 +46,9 @@ impl Producer {
     /// Outcomes of waits, group by group. The positions of the groups are queried first. An entry before the
     /// position that is not pending afterwards was acknowledged. That holds for the replies of one server: another one
     /// can lack the delivery, so replies before and after a change of servers are no answer.
+    ///
+    /// Records and marks are queried last, since they are written before an entry is acknowledged or removed. In a Cluster they
+    /// are on other servers, so only the replies before them keep the order.
     pub(crate) async fn ask<'a>(
         &self,
         checks: &'a [OutcomeCheck],
@@ -66,15 +69,22 @@ impl Producer {
             groups.insert(place, query.answer(answer).await.map(|reply| group_positions(&reply)));
         }
         let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
-        let wait_queries: Vec<WaitQuery<'a>> =
-            checks.iter().map(|check| self.wait_query(check, &mut query)).collect();
-        // Behind the entries, since a mark is written before entries are removed.
+        let entry_queries: Vec<EntryQuery<'a>> =
+            checks.iter().map(|check| self.entry_query(check, &mut query)).collect();
+        query.submit();
+        let mut entries = Vec::with_capacity(entry_queries.len());
+        for entry_query in entry_queries {
+            entries.push(entry_query.answers(&query).await);
+        }
+        let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
         let mut marks: HashMap<(usize, &str), PendingReply> = HashMap::default();
-        for WaitQuery { check, node, .. } in &wait_queries {
-            let (keys, stream) = (self.node_set.nodes()[*node].keys(), check.plan.stream.as_str());
-            marks.entry((*node, stream)).or_insert_with(|| {
-                query.ask(*node, |commands, to| RetentionMark::pack_read(commands, keys, stream, to))
+        let mut wait_queries = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (keys, stream) = (self.node_set.nodes()[entry.node].keys(), entry.check.plan.stream.as_str());
+            marks.entry((entry.node, stream)).or_insert_with(|| {
+                query.ask(entry.node, |commands, to| RetentionMark::pack_read(commands, keys, stream, to))
             });
+            wait_queries.push(self.wait_query(entry, &mut query));
         }
         query.submit();
         let mut retired = HashMap::with_capacity_and_hasher(marks.len(), HashBuilder::default());
@@ -84,14 +94,14 @@ impl Producer {
         }
         let mut answers = Vec::with_capacity(checks.len());
         for wait_query in wait_queries {
-            let check = wait_query.check;
-            let known = match &groups[&(wait_query.node, check.plan.key(wait_query.node))] {
+            let (check, node) = (wait_query.entry.check, wait_query.entry.node);
+            let known = match &groups[&(node, check.plan.key(node))] {
                 // There is no such stream. The outcome decides that.
                 Err(error) if error.reply_code() == Some("ERR") => Ok(None),
                 Err(error) => Err(error.clone()),
                 Ok(groups) => Ok(Some(groups)),
             };
-            let mark = retired.get(&(wait_query.node, check.plan.stream.as_str())).copied().flatten();
+            let mark = retired.get(&(node, check.plan.stream.as_str())).copied().flatten();
             answers.push((check, wait_query.outcomes(&query, known, mark).await));
         }
         if self.node_set.server_changes() != servers {
@@ -100,10 +110,10 @@ impl Producer {
         answers
     }
 
-    fn wait_query<'a>(&self, check: &'a OutcomeCheck, query: &mut OutcomeQuery<'_>) -> WaitQuery<'a> {
+    fn entry_query<'a>(&self, check: &'a OutcomeCheck, query: &mut OutcomeQuery<'_>) -> EntryQuery<'a> {
         let OutcomeCheck { wait, job, plan, entry, .. } = check;
         let node = plan.node(&self.node_set, job);
-        let (key, keys) = (plan.key(node), self.node_set.nodes()[node].keys());
+        let key = plan.key(node);
         let missing: Vec<&str> = {
             let state = self.lock();
             let missing = plan.groups.iter().filter(|group| state.completions.is_missing(*wait, group));
@@ -112,15 +122,24 @@ impl Producer {
         let is_there = query.ask(node, |commands, to| pack_entry(commands, key, *entry, to));
         let ask_about = |group: &'a str| {
             let name = self.node_set.keys().group(group);
-            let of = RecordOf { entry: *entry, stream: &plan.stream, group };
             let pending =
                 query.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
-            let record = query.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
-            let unreceived_failure =
-                query.ask(node, |commands, to| pack_unreceived_failure_read(commands, keys, of, to));
-            GroupQuery { group, name, pending, record, unreceived_failure }
+            (group, name, pending)
         };
-        WaitQuery { check, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
+        EntryQuery { check, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
+    }
+
+    fn wait_query<'a>(&self, entry: EntryAnswers<'a>, query: &mut OutcomeQuery<'_>) -> WaitQuery<'a> {
+        let keys = self.node_set.nodes()[entry.node].keys();
+        let ask_about = |(group, ..): &(&'a str, String, Result<bool, RedisError>)| {
+            let of = RecordOf { entry: entry.check.entry, stream: &entry.check.plan.stream, group };
+            let record = query.ask(entry.node, |commands, to| pack_record_read(commands, keys, of, to));
+            let unreceived_failure =
+                query.ask(entry.node, |commands, to| pack_unreceived_failure_read(commands, keys, of, to));
+            RecordQuery { record, unreceived_failure }
+        };
+        let records = entry.groups.iter().map(ask_about).collect();
+        WaitQuery { entry, records }
     }
 }
 
@@ -142,19 +161,48 @@ fn group_positions(reply: &Value) -> HashMap<String, EntryId> {
     GroupInfo::read_all(reply).filter_map(named).collect()
 }
 
-/// Queries about a wait.
-struct WaitQuery<'a> {
+/// Queries about the entry of a wait, and for each group about its pending entry.
+struct EntryQuery<'a> {
     check: &'a OutcomeCheck,
     node: usize,
     is_there: PendingReply,
-    groups: Vec<GroupQuery<'a>>,
+    /// Groups, with and without the prefix.
+    groups: Vec<(&'a str, String, PendingReply)>,
 }
 
-struct GroupQuery<'a> {
-    group: &'a str,
-    /// With its prefix.
-    name: String,
-    pending: PendingReply,
+/// Replies to an [`EntryQuery`].
+struct EntryAnswers<'a> {
+    check: &'a OutcomeCheck,
+    node: usize,
+    is_there: Result<bool, RedisError>,
+    /// Groups, with true for a pending entry.
+    groups: Vec<(&'a str, String, Result<bool, RedisError>)>,
+}
+
+impl<'a> EntryQuery<'a> {
+    async fn answers(self, query: &OutcomeQuery<'_>) -> EntryAnswers<'a> {
+        let Self { check, node, is_there, groups } = self;
+        let is_there = query.answer(is_there).await.map(|reply| has_job(&reply, &check.job));
+        let mut answered = Vec::with_capacity(groups.len());
+        for (group, name, pending) in groups {
+            let is_pending = match query.answer(pending).await {
+                Ok(rows) => Ok(matches!(rows, Value::Array(rows) if !rows.is_empty())),
+                Err(error) if error.reply_code() == Some("NOGROUP") => Ok(false),
+                Err(error) => Err(error),
+            };
+            answered.push((group, name, is_pending));
+        }
+        EntryAnswers { check, node, is_there, groups: answered }
+    }
+}
+
+/// What is known of the entry of a wait, and queries about the records of its groups.
+struct WaitQuery<'a> {
+    entry: EntryAnswers<'a>,
+    records: Vec<RecordQuery>,
+}
+
+struct RecordQuery {
     record: PendingReply,
     unreceived_failure: PendingReply,
 }
@@ -168,19 +216,16 @@ impl<'a> WaitQuery<'a> {
         known: Result<Option<&HashMap<String, EntryId>>, RedisError>,
         mark: Option<RetentionMark>,
     ) -> GroupOutcomes<'a> {
-        let OutcomeCheck { job, plan, entry, recorded, unknown_groups, servers, .. } = self.check;
-        let is_there = has_job(&query.answer(self.is_there).await?, job);
+        let EntryAnswers { check, is_there, groups, .. } = self.entry;
+        let OutcomeCheck { job, plan, entry, recorded, unknown_groups, servers, .. } = check;
+        let is_there = is_there?;
         // An entry that a new primary lacks was not removed by retention, whatever the mark covers there.
         let is_same_server = query.node_set.server_changes() == *servers;
         let is_retired = !is_there && is_same_server && mark.is_some_and(|mark| mark.covers(*entry));
         let known = known?;
-        let mut outcomes = Vec::with_capacity(self.groups.len());
-        for GroupQuery { group, name, pending, record, unreceived_failure } in self.groups {
-            let is_pending = match query.answer(pending).await {
-                Ok(rows) => matches!(rows, Value::Array(rows) if !rows.is_empty()),
-                Err(error) if error.reply_code() == Some("NOGROUP") => false,
-                Err(error) => return Err(error),
-            };
+        let mut outcomes = Vec::with_capacity(groups.len());
+        for ((group, name, is_pending), records) in groups.into_iter().zip(self.records) {
+            let (is_pending, RecordQuery { record, unreceived_failure }) = (is_pending?, records);
             let of = RecordOf { entry: *entry, stream: &plan.stream, group };
             let record = match query.answer(record).await {
                 Ok(reply) => read_record(&reply, job, of),

@@ -231,6 +231,10 @@ pub const SCRIPTS: [(&str, &str); 57] = [
         include_str!("scripts/172.json"),
         "a claim that the network delivered late ran a job that another consumer had run at its retry limit meanwhile",
     ),
+    (
+        include_str!("scripts/10048610.json"),
+        "an owner that had lost its lease to a clock set forward undid the deliveries of the next owner by its hand-back",
+    ),
 ];
 
 /// Reads a script.

@@ -6,6 +6,8 @@
 //!   beside it gives the fencing number. A counter that does not exist begins with the time of Redis in ms, so the numbers grow
 //!   although it expires: there are fewer acquisitions than milliseconds.
 //! - Renewal extends the expiry, and then asks for the owner. An owner that has lost its lease extends another one's once.
+//! - A partition that moves is left after the reply to such a renewal. A lease that a clock set forward has ended is lost then, and
+//!   a hand-back would undo the deliveries of the next owner.
 //! - Release removes its own name (SREM), which cannot remove another owner.
 //!
 //! Each command is sent once only: after a lost connection the lease can belong to another consumer.
@@ -38,6 +40,8 @@ pub(crate) enum LeaseStep {
     Acquire,
     /// Extends it.
     Renew,
+    /// Extends it, and leaves the partition if this consumer is still its owner.
+    Leave,
     /// Frees it.
     Release,
 }
@@ -132,7 +136,7 @@ impl Consumer {
                 commands.begin("INCR", 2).key(fence.as_bytes()).end_once(asked());
             }
             LeaseStep::Renew if planted("partition lease is not renewed") => {}
-            LeaseStep::Renew => {
+            LeaseStep::Renew | LeaseStep::Leave => {
                 commands.begin("PEXPIRE", 3).key(key.as_bytes()).arg_number(lease).end_once(asked());
                 commands.begin("SISMEMBER", 3).key(key.as_bytes()).arg(id).end_once(asked());
             }
@@ -176,8 +180,22 @@ impl Consumer {
             (LeaseStep::Renew, [Some(Value::Integer(1)), Some(Value::Integer(1))]) => {
                 ownership.valid_until = began + lease;
             }
-            (LeaseStep::Renew, [_, Some(Value::Integer(0))]) if phase != OwnershipPhase::Vacant => {
+            (LeaseStep::Renew | LeaseStep::Leave, [_, Some(Value::Integer(0))])
+                if phase != OwnershipPhase::Vacant =>
+            {
                 self.lose(&mut state, at)
+            }
+            (LeaseStep::Leave, [expiry, Some(Value::Integer(1))]) if ownership.is_taken() => {
+                if *expiry == Some(Value::Integer(1)) {
+                    ownership.valid_until = began + lease;
+                }
+                let left = state.leave(at, OwnershipPhase::Leaving);
+                self.hand_back_left(&state, &left);
+                self.end_read_of(&mut state, at);
+                if state.has_drained(at) {
+                    // The next turn releases it.
+                    self.ownership_wakeup.notify_one();
+                }
             }
             (LeaseStep::Release, _) if phase == OwnershipPhase::Leaving => {
                 ownership.phase = OwnershipPhase::Vacant;

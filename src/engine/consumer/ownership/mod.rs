@@ -171,11 +171,7 @@ impl Consumer {
                 (OwnershipPhase::Vacant, _) => {}
                 (OwnershipPhase::Leaving, _) if state.has_drained(at) => steps.push((at, LeaseStep::Release)),
                 (OwnershipPhase::Held | OwnershipPhase::TakingOver, Some(false)) => {
-                    let left = state.leave(at, OwnershipPhase::Leaving);
-                    self.hand_back_left(&state, &left);
-                    self.end_read_of(&mut state, at);
-                    let step = if state.has_drained(at) { LeaseStep::Release } else { LeaseStep::Renew };
-                    steps.push((at, step));
+                    steps.push((at, LeaseStep::Leave))
                 }
                 _ => steps.push((at, LeaseStep::Renew)),
             }

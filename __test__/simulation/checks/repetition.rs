@@ -67,8 +67,12 @@ impl Summary<'_> {
                     // JavaScript learns of the report later.
                     let deadline = self.scenario.groups[group].claim_deadline;
                     let there = if *moved { *at } else { reported.saturating_sub(deadline) };
-                    let before = over.insert((group, *job), (*at, there)).map_or(0, |(before, _)| before);
+                    let before = over.get(&(group, *job)).map_or(0, |(before, _)| *before);
                     let is_restored = *moved && self.is_restored(group, *job, before, *at);
+                    // A delivery that a failover has lost does not count, so the entry that stays pending runs again.
+                    if *moved || !self.is_of_lost_delivery(group, *job, *consumer, *reported) {
+                        over.insert((group, *job), (*at, there));
+                    }
                     if !exhausted.insert((reporter, *job, entry.clone()))
                         && !self.is_destroyed(group, *job)
                         && !self.disruptions.any_at_all()
@@ -102,6 +106,16 @@ impl Summary<'_> {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
         let is_lost = |step: &&Step| self.is_undone((entry.port, &entry.stream), step.at, until);
         steps.iter().filter(is_lost).filter(|step| is_delivery(step)).count() as u64
+    }
+
+    /// Returns true if a failover has lost the delivery with which a consumer reported an entry as exhausted.
+    fn is_of_lost_delivery(&self, group: usize, job: u32, consumer: u32, reported: u64) -> bool {
+        let [entry] = self.entries_of(job) else { return false };
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        let is_its_delivery =
+            |step: &&Step| step.at <= reported && step.what.owner() == Some(consumer) && is_delivery(step);
+        let last = steps.iter().rfind(is_its_delivery);
+        last.is_some_and(|step| self.is_undone((entry.port, &entry.stream), step.at, reported))
     }
 
     /// Number of deliveries that do not count, since a late hand-back has taken the entry from its new owner.

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 58] = [
+pub const SCRIPTS: [(&str, &str); 59] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -226,6 +226,10 @@ pub const SCRIPTS: [(&str, &str); 58] = [
     (
         include_str!("scripts/10052790.json"),
         "a producer on a Cluster read the record of a failure before it was written, and the pending entries behind it",
+    ),
+    (
+        include_str!("scripts/20002060.json"),
+        "a cancellation left before a delayed send that was held back, and both were sent again in this order",
     ),
     (
         include_str!("scripts/172.json"),

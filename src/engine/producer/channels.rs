@@ -210,5 +210,18 @@ impl Producer {
         for (node, commands) in self.node_set.nodes().iter().zip(&mut commands) {
             node.shared().submit(commands);
         }
+        self.held_left.notify_waiters();
+    }
+
+    /// Waits until no send to a stream is held back.
+    pub(crate) async fn until_none_held(&self, stream: &str) {
+        loop {
+            // Made before the state is read, so that an end in between is not missed.
+            let left = self.held_left.notified();
+            if !self.lock().held.has(stream) {
+                return;
+            }
+            left.await;
+        }
     }
 }

@@ -53,6 +53,8 @@ pub struct Producer {
     pub(crate) node_set: Arc<NodeSet>,
     /// Wakes the task that queries Redis for an earlier check.
     pub(crate) checks: Arc<Notify>,
+    /// Wakes cancellations once sends that were held back have left.
+    pub(crate) held_left: Notify,
     /// Number of sends with an idempotency id so far.
     pub(crate) sent_once: AtomicU64,
     /// True if the user has listeners for streams. Without any, only outcomes go to the host.
@@ -78,6 +80,7 @@ impl Producer {
             id,
             node_set,
             checks: Arc::default(),
+            held_left: Notify::new(),
             sent_once: AtomicU64::new(0),
             watched: AtomicBool::new(false),
             state: Mutex::default(),
@@ -243,6 +246,7 @@ impl Producer {
         self.dismiss(std::mem::take(&mut state.expired));
         host.wake();
         self.refuse(state.held.requests(), &RedisError::closed());
+        self.held_left.notify_waiters();
         let mut channels: Vec<Vec<Name>> = vec![Vec::new(); self.node_set.nodes().len()];
         for (stream, channel) in state.channels {
             if !matches!(channel, Channel::NotSubscribed) {

@@ -99,6 +99,8 @@ impl Producer {
         if planted("cancelled send is added") {
             return Ok(Value::Integer(1));
         }
+        // A send that waits for its subscription leaves first. If both are sent again, the send must not come last.
+        self.until_none_held(stream).await;
         let (keys, shared) =
             (self.node_set.schedule_keys(node, stream), self.node_set.nodes()[node].shared());
         loop {

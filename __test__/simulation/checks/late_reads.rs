@@ -23,8 +23,8 @@ impl Summary<'_> {
         let Some(read) = steps.iter().position(|step| step.what == What::Delivered(consumer)) else {
             return false;
         };
-        let is_taken =
-            |what: What| matches!(what, What::Claimed { consumer: of, is_start: true, .. } if of != consumer);
+        // For its job, or for the dead letters.
+        let is_taken = |what: What| matches!(what, What::Claimed { consumer: of, .. } if of != consumer);
         let Some(taken) = steps[read..].iter().find(|step| is_taken(step.what)) else { return false };
         let read = steps[read].at;
         deadline <= limit

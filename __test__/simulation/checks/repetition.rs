@@ -45,7 +45,10 @@ impl Summary<'_> {
                     };
                     let is_lost =
                         |(over, _): &(u64, u64)| self.is_of_lost_read((group, entry), *consumer, *over, *at);
-                    if over.get(&(group, *job)).is_some_and(|over| is_late(over) && !is_lost(over)) {
+                    let is_returned =
+                        |(over, _): &(u64, u64)| self.is_returned_late(group, entry, (*over, *at));
+                    let is_again = |over: &(u64, u64)| is_late(over) && !is_lost(over) && !is_returned(over);
+                    if over.get(&(group, *job)).is_some_and(is_again) {
                         found.push(format!("at {at} j{job}: g{group} runs it after it was exhausted"));
                     }
                 }
@@ -116,6 +119,21 @@ impl Summary<'_> {
             |step: &&Step| step.at <= reported && step.what.owner() == Some(consumer) && is_delivery(step);
         let last = steps.iter().rfind(is_its_delivery);
         last.is_some_and(|step| self.is_undone((entry.port, &entry.stream), step.at, reported))
+    }
+
+    /// Returns true if a consumer whose read was answered late has handed an entry back, with its delivery, that was reported as
+    /// exhausted before.
+    fn is_returned_late(&self, group: usize, entry: &Entry, (over, until): (u64, u64)) -> bool {
+        let deadline = self.scenario.groups[group].claim_deadline;
+        let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
+        steps.iter().filter(|step| (over..=until).contains(&step.at)).any(|step| {
+            let What::Claimed { consumer, idle: u64::MAX, is_start: false, .. } = step.what else {
+                return false;
+            };
+            let process = Self::process_of(consumer);
+            let mut reads = steps.iter().filter(|read| read.what == What::Delivered(consumer));
+            reads.any(|read| self.disruptions.excuse(process, entry.port, (read.at, over), deadline))
+        })
     }
 
     /// Number of deliveries that do not count, since a late hand-back has taken the entry from its new owner.

@@ -18,6 +18,8 @@ const LAST_FAULT: u64 = 10_000;
 /// Maximum time after the end of all faults until every job has ended, in ms: all deliveries of a job that hangs, with
 /// their delays.
 const SETTLING: u64 = 400_000;
+/// The same if the jobs of a key run in their order, so that each waits for all deliveries of those before it.
+const SETTLING_IN_ORDER: u64 = 1_600_000;
 /// Additional time for a clock that was set back, since entries are not idle before it has caught up.
 const CATCHING_UP: u64 = 65_000;
 /// Time that completions have after the last job has ended, in ms. Producers query twice a minute at most.
@@ -90,7 +92,9 @@ impl Running<'_> {
     async fn wait_until_settled(&self) -> Vec<String> {
         let is_back = |timed: &&scenario::Timed| matches!(timed.action, Action::Clock(_, ms) if ms < 0);
         let backs = self.scenario.actions.iter().filter(is_back).count() as u64;
-        let until = trace::now() + SETTLING + backs * CATCHING_UP;
+        let is_ordered = self.scenario.streams.iter().any(|stream| stream.lease.is_some());
+        let settling = if is_ordered { SETTLING_IN_ORDER } else { SETTLING };
+        let until = trace::now() + settling + backs * CATCHING_UP;
         poll_until(until, async || self.unsettled().is_empty()).await;
         self.unsettled()
     }

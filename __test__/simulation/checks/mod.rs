@@ -2,6 +2,7 @@
 
 mod calls;
 mod comparisons;
+mod consumer_options;
 mod delayed_sends;
 mod delivery;
 mod ending;

@@ -8,7 +8,7 @@ use crate::disruptions::Disruptions;
 use crate::groups::parse_entry_id;
 use crate::history::{Control, Done, End, Event, Timed};
 use crate::run::{EndState, Outcome};
-use crate::scenario::{Action, Fair, Process, Scenario, Send};
+use crate::scenario::{Action, Scenario, Send};
 
 /// An entry that a server has taken.
 pub(super) struct Entry {
@@ -221,11 +221,6 @@ impl<'a> Summary<'a> {
         self.end.present.contains(&place) || self.retired.contains_key(&place)
     }
 
-    pub(super) fn group_of(&self, consumer: u32) -> usize {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        self.scenario.processes.get(process).map_or(nth, |process| process.consumers[nth].group)
-    }
-
     pub(super) fn process_of(consumer: u32) -> u32 {
         consumer / 100
     }
@@ -340,39 +335,6 @@ impl<'a> Summary<'a> {
     /// Returns true if the position of a group was set.
     pub(super) fn is_moved(&self, port: u16, stream: &str, group: usize) -> bool {
         self.moved.contains(&(port, stream.to_owned(), format!("hfxbus:csr:g{group}")))
-    }
-
-    pub(super) fn deadline_of(&self, consumer: u32) -> Option<u64> {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        self.scenario.processes.get(process).map_or(Some(30_000), |process| process.consumers[nth].deadline)
-    }
-
-    /// Maximum time of one read of a consumer, in ms.
-    pub(super) fn block_of(&self, consumer: u32) -> u64 {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        let block = |process: &Process| process.consumers[nth].block_timeout.unwrap_or(30_000);
-        self.scenario.processes.get(process).map_or(5_000, block)
-    }
-
-    pub(super) fn concurrency_of(&self, consumer: u32) -> usize {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        self.scenario.processes.get(process).map_or(16, |process| process.consumers[nth].concurrency as usize)
-    }
-
-    pub(super) fn fair_of(&self, consumer: u32) -> Option<Fair> {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        self.scenario.processes.get(process)?.consumers[nth].fair
-    }
-
-    /// Returns true if values in keys come with the jobs of a consumer.
-    pub(super) fn prefetches(&self, consumer: u32) -> bool {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        self.scenario.processes.get(process).is_some_and(|process| process.consumers[nth].prefetches)
-    }
-
-    pub(super) fn read_ahead_of(&self, consumer: u32) -> usize {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        self.scenario.processes.get(process).map_or(0, |process| process.consumers[nth].read_ahead)
     }
 
     /// Lease of a stream that is ordered by key, in ms.
